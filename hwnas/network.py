@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
+from reprlib import repr as _short
 from typing import Any, Final
 
 from hwnas.errors import NetworkError
@@ -297,7 +298,7 @@ def conv2d(
         strides,
         padding,
         dilation,
-        activation=Activation(activation),
+        activation=_field_value("activation", activation),
         use_bias=use_bias,
         dtype=dtype,
     )
@@ -326,7 +327,7 @@ def depthwise_conv2d(
         padding,
         dilation,
         depth_multiplier=depth_multiplier,
-        activation=Activation(activation),
+        activation=_field_value("activation", activation),
         use_bias=use_bias,
         dtype=dtype,
     )
@@ -346,7 +347,7 @@ def dense(
         (input_shape,),
         (units,),
         dtype,
-        activation=Activation(activation),
+        activation=_field_value("activation", activation),
         use_bias=use_bias,
     )
 
@@ -407,7 +408,7 @@ def add(input_shape: Shape, *, activation: str = "none", dtype: DType = DType.IN
         (input_shape, input_shape),
         input_shape,
         dtype,
-        activation=Activation(activation),
+        activation=_field_value("activation", activation),
     )
 
 
@@ -447,7 +448,7 @@ class NetworkBuilder:
 
     def __init__(self, input_shape: Sequence[int], dtype: DType | str = DType.INT8) -> None:
         self._input_shape: Shape = tuple(input_shape)
-        self._dtype = DType(dtype)
+        self._dtype: DType = _field_value("dtype", dtype)
         self._nodes: list[Node] = []
 
     @property
@@ -457,6 +458,8 @@ class NetworkBuilder:
 
     def shape(self, value: int) -> Shape:
         """Shape of a value made so far."""
+        if not 0 <= value <= len(self._nodes):
+            raise NetworkError(f"there is no value {value}; made so far: 0 to {len(self._nodes)}")
         return self._input_shape if value == 0 else self._nodes[value - 1].layer.output_shape
 
     def append(self, layer: Layer, *inputs: int, name: str = "") -> int:
@@ -531,7 +534,11 @@ class NetworkBuilder:
 
 
 def _pair(value: int | Pair) -> Pair:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+    if isinstance(value, int):
+        return value, value
+    if not isinstance(value, Sequence) or len(value) != 2 or not all(map(_is_int, value)):
+        raise NetworkError(f"{value!r} must be a whole number or two of them")
+    return value[0], value[1]
 
 
 def _feature_map(operator: Operator, shape: Shape) -> tuple[int, int, int]:
@@ -561,10 +568,13 @@ def _windowed(
         columns = same_padding(width, kernel[1], step[1], spread[1])
     elif padding == "valid":
         rows = columns = (0, 0)
-    elif isinstance(padding, tuple):
+    elif isinstance(padding, tuple) and len(padding) == 4:
         rows, columns = (padding[0], padding[2]), (padding[1], padding[3])
     else:
-        raise NetworkError(f"{operator}: padding {padding!r} is neither 'same' nor 'valid'")
+        raise NetworkError(
+            f"{operator}: padding {padding!r} is neither 'same', 'valid' nor (top, left, bottom, "
+            "right)"
+        )
     out_h, rows = _slide(height, kernel[0], step[0], spread[0], rows)
     out_w, columns = _slide(width, kernel[1], step[1], spread[1], columns)
     if out_h < 1 or out_w < 1:
@@ -608,7 +618,7 @@ def _pool(
         pool_size,
         pool_size if strides is None else strides,
         padding,
-        activation=Activation(activation),
+        activation=_field_value("activation", activation),
         dtype=dtype,
     )
 
@@ -626,6 +636,19 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+_DEFAULTS: Final = {f.name: f.default for f in fields(Layer)}
+
+
+def _meaningless(op: Operator) -> Iterator[str]:
+    """The fields that say nothing about an operator, which equal layers must leave alone."""
+    if op not in WINDOWED:
+        yield from ("kernel_size", "strides", "padding")
+    if op not in (Operator.CONV2D, Operator.DEPTHWISE_CONV2D):
+        yield "dilation"
+    if op is not Operator.DEPTHWISE_CONV2D:
+        yield "depth_multiplier"
+
+
 def _check_layer(layer: Layer) -> None:
     op = layer.operator
     wanted = 2 if op is Operator.ADD else 1
@@ -634,12 +657,17 @@ def _check_layer(layer: Layer) -> None:
     for shape in (*layer.input_shapes, layer.output_shape):
         _check_shape(op, shape)
     counts = (*layer.kernel_size, *layer.strides, *layer.dilation, layer.depth_multiplier)
-    if any(not 1 <= n <= MAX_DIMENSION for n in counts) or min(layer.padding) < 0:
+    if any(not 1 <= n <= MAX_DIMENSION for n in counts) or any(
+        not 0 <= n <= MAX_DIMENSION for n in layer.padding
+    ):
         raise NetworkError(
             f"{op}: kernel {layer.kernel_size}, strides {layer.strides}, dilation "
             f"{layer.dilation}, depth multiplier {layer.depth_multiplier} must be 1 or more, "
-            f"padding {layer.padding} 0 or more"
+            f"padding {layer.padding} 0 or more, and none over {MAX_DIMENSION}"
         )
+    for name in _meaningless(op):
+        if getattr(layer, name) != _DEFAULTS[name]:
+            raise NetworkError(f"{op}: {name} {getattr(layer, name)} has no meaning there")
     if layer.activation is not Activation.NONE and op not in FUSING:
         raise NetworkError(f"{op}: cannot take the fused activation {layer.activation}")
     if layer.use_bias and op not in PARAMETRIC:
@@ -666,9 +694,8 @@ def _output_shape(layer: Layer) -> Shape:
         out_w, columns = _slide(width, kernel[1], step[1], spread[1], (left, right))
         if (*rows, *columns) != (top, bottom, left, right):
             raise NetworkError(f"{op}: padding {layer.padding} holds rows that no window reads")
-        if any(pad >= (k - 1) * d + 1 for pad, k, d in zip(
-            (top, left), kernel, spread, strict=True
-        )):
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, spread, strict=True)]
+        if any(pad >= n for pad, n in zip(layer.padding, (*reach, *reach), strict=True)):
             raise NetworkError(f"{op}: padding {layer.padding} is wider than the window {kernel}")
         return (out_h, out_w, channels)
     if op is Operator.DENSE:
@@ -696,8 +723,10 @@ def _check_network(network: Network) -> None:
         if node.layer.dtype is not network.dtype:
             raise NetworkError(f"{label}: is {node.layer.dtype} in a {network.dtype} network")
         if len(node.inputs) != len(node.layer.input_shapes):
-            raise NetworkError(f"{label}: {len(node.inputs)} inputs are wired, "
-                               f"{len(node.layer.input_shapes)} wanted")
+            raise NetworkError(
+                f"{label}: {len(node.inputs)} inputs are wired, "
+                f"{len(node.layer.input_shapes)} wanted"
+            )
         for value, shape in zip(node.inputs, node.layer.input_shapes, strict=True):
             if not _is_int(value) or not 0 <= value <= i:
                 raise NetworkError(f"{label}: input {value} is not made before it")
@@ -735,7 +764,7 @@ def _layer_from_dict(data: Any) -> Layer:
     unknown = set(data) - known
     missing = {"operator", "input_shapes", "output_shape"} - set(data)
     if unknown or missing:
-        raise NetworkError(f"layer: unknown fields {sorted(unknown)}, missing {sorted(missing)}")
+        raise NetworkError(f"layer: unknown fields {_short(unknown)}, missing {_short(missing)}")
     return Layer(**{name: _field_value(name, value) for name, value in data.items()})
 
 
@@ -743,26 +772,26 @@ def _field_value(name: str, value: Any) -> Any:
     if name in _ENUMS:
         choices = [str(member) for member in _ENUMS[name]]
         if value not in choices:
-            raise NetworkError(f"layer: {name} {value!r} is none of {', '.join(choices)}")
+            raise NetworkError(f"layer: {name} {_short(value)} is none of {', '.join(choices)}")
         return _ENUMS[name](value)
     if name == "use_bias":
         if not isinstance(value, bool):
-            raise NetworkError(f"layer: use_bias {value!r} must be true or false")
+            raise NetworkError(f"layer: use_bias {_short(value)} must be true or false")
         return value
     if name == "depth_multiplier":
         return _ints(name, [value], 1)[0]
     if name == "input_shapes":
         if not isinstance(value, list):
-            raise NetworkError(f"layer: input_shapes {value!r} must be a list of shapes")
+            raise NetworkError(f"layer: input_shapes {_short(value)} must be a list of shapes")
         return tuple(_ints(name, shape) for shape in value)
     return _ints(name, value, _TUPLE_LENGTHS.get(name))
 
 
 def _ints(name: str, value: Any, length: int | None = None) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(map(_is_int, value)):
-        raise NetworkError(f"{name} {value!r} must be a list of whole numbers")
+        raise NetworkError(f"{name} {_short(value)} must be a list of whole numbers")
     if length is not None and len(value) != length:
-        raise NetworkError(f"{name} {value!r} must have {length} numbers")
+        raise NetworkError(f"{name} {_short(value)} must have {length} numbers")
     return tuple(value)
 
 
@@ -771,7 +800,7 @@ def _network_from_dict(data: Any) -> Network:
         raise NetworkError(f"a network must be an object, not {type(data).__name__}")
     if data.get("version") != NETWORK_JSON_VERSION:
         raise NetworkError(
-            f"network version {data.get('version')!r}: this hwnas reads version "
+            f"network version {_short(data.get('version'))}: this hwnas reads version "
             f"{NETWORK_JSON_VERSION}"
         )
     nodes = data.get("nodes")

@@ -1,0 +1,198 @@
+/* Hands steps to CMSIS-NN, which picks the fastest variant of its kernels, and to hwnas's own. */
+#include "arm_nnfunctions.h"
+#include "kernels.h"
+#include "own.h"
+
+static cmsis_nn_dims dims_of(const struct plan_tensor *t) {
+    return (cmsis_nn_dims){1, t->height, t->width, (int32_t)t->channels};
+}
+
+static const int8_t *int8_data(const struct plan *plan, uint16_t tensor) {
+    return plan_data(plan, tensor);
+}
+
+static const int32_t *bias_data(const struct plan *plan, const struct plan_step *step) {
+    return step->bias == PLAN_NO_TENSOR ? NULL : plan_data(plan, step->bias);
+}
+
+static int8_t *output_data(const struct plan *plan, const struct plan_step *step) {
+    return (int8_t *)plan->arena + plan->tensors[step->output].offset;
+}
+
+static cmsis_nn_context scratch_of(const struct plan *plan, const struct plan_step *step) {
+    return (cmsis_nn_context){plan->arena + step->scratch_offset, (int32_t)step->scratch_bytes};
+}
+
+/* CMSIS-NN takes the factors through pointers to non-const, and only reads them. */
+static cmsis_nn_per_channel_quant_params factors_of(const struct plan *plan,
+                                                    const struct plan_step *step) {
+    return (cmsis_nn_per_channel_quant_params){(int32_t *)plan_data(plan, step->multipliers),
+                                               (int32_t *)plan_data(plan, step->shifts)};
+}
+
+static cmsis_nn_tile stride_of(const struct plan_step *step) {
+    return (cmsis_nn_tile){step->stride_w, step->stride_h};
+}
+
+static cmsis_nn_tile padding_of(const struct plan_step *step) {
+    return (cmsis_nn_tile){step->pad_left, step->pad_top};
+}
+
+static cmsis_nn_tile dilation_of(const struct plan_step *step) {
+    return (cmsis_nn_tile){step->dilation_w, step->dilation_h};
+}
+
+static cmsis_nn_activation bounds_of(const struct plan_step *step) {
+    return (cmsis_nn_activation){step->activation_min, step->activation_max};
+}
+
+static cmsis_nn_conv_params conv_params(const struct plan *plan, const struct plan_step *step) {
+    return (cmsis_nn_conv_params){
+        .input_offset = -plan->tensors[step->input0].zero_point,
+        .output_offset = plan->tensors[step->output].zero_point,
+        .stride = stride_of(step),
+        .padding = padding_of(step),
+        .dilation = dilation_of(step),
+        .activation = bounds_of(step),
+    };
+}
+
+static cmsis_nn_dims conv_filter(const struct plan *plan, const struct plan_step *step) {
+    return (cmsis_nn_dims){(int32_t)plan->tensors[step->output].channels, step->kernel_h,
+                           step->kernel_w, (int32_t)plan->tensors[step->input0].channels};
+}
+
+static int32_t run_conv(const struct plan *plan, const struct plan_step *step) {
+    const cmsis_nn_context scratch = scratch_of(plan, step);
+    const cmsis_nn_conv_params params = conv_params(plan, step);
+    const cmsis_nn_per_channel_quant_params factors = factors_of(plan, step);
+    const cmsis_nn_dims input = dims_of(&plan->tensors[step->input0]);
+    const cmsis_nn_dims filter = conv_filter(plan, step);
+    const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
+    const cmsis_nn_dims bias = {output.c, 1, 1, 1};
+    return arm_convolve_wrapper_s8(&scratch, &params, &factors, &input,
+                                   int8_data(plan, step->input0), &filter,
+                                   int8_data(plan, step->weights), &bias, bias_data(plan, step),
+                                   &output, output_data(plan, step));
+}
+
+static cmsis_nn_dw_conv_params depthwise_params(const struct plan *plan,
+                                                const struct plan_step *step) {
+    return (cmsis_nn_dw_conv_params){
+        .input_offset = -plan->tensors[step->input0].zero_point,
+        .output_offset = plan->tensors[step->output].zero_point,
+        .ch_mult = step->depth_multiplier,
+        .stride = stride_of(step),
+        .padding = padding_of(step),
+        .dilation = dilation_of(step),
+        .activation = bounds_of(step),
+    };
+}
+
+static cmsis_nn_dims depthwise_filter(const struct plan *plan, const struct plan_step *step) {
+    return (cmsis_nn_dims){1, step->kernel_h, step->kernel_w,
+                           (int32_t)plan->tensors[step->output].channels};
+}
+
+/* arm_depthwise_conv_3x3_s8 reads the middle column of every window without asking whether it is
+ * there, and its wrapper looks at the padding on the left only. */
+static bool pads_right_by_two(const struct plan *plan, const struct plan_step *step) {
+    const int32_t last = (plan->tensors[step->output].width - 1) * step->stride_w - step->pad_left;
+    return last + 1 >= plan->tensors[step->input0].width;
+}
+
+static int32_t run_depthwise(const struct plan *plan, const struct plan_step *step) {
+    const cmsis_nn_context scratch = scratch_of(plan, step);
+    const cmsis_nn_dw_conv_params params = depthwise_params(plan, step);
+    const cmsis_nn_per_channel_quant_params factors = factors_of(plan, step);
+    const cmsis_nn_dims input = dims_of(&plan->tensors[step->input0]);
+    const cmsis_nn_dims filter = depthwise_filter(plan, step);
+    const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
+    const cmsis_nn_dims bias = {output.c, 1, 1, 1};
+    const bool general = step->depth_multiplier == 1 && step->kernel_h == 3 &&
+                         step->kernel_w == 3 && pads_right_by_two(plan, step);
+    return (general ? arm_depthwise_conv_s8_opt : arm_depthwise_conv_wrapper_s8)(
+        &scratch, &params, &factors, &input, int8_data(plan, step->input0), &filter,
+        int8_data(plan, step->weights), &bias, bias_data(plan, step), &output,
+        output_data(plan, step));
+}
+
+static int32_t run_dense(const struct plan *plan, const struct plan_step *step) {
+    const cmsis_nn_context scratch = scratch_of(plan, step);
+    const cmsis_nn_fc_params params = {
+        .input_offset = -plan->tensors[step->input0].zero_point,
+        .filter_offset = 0,
+        .output_offset = plan->tensors[step->output].zero_point,
+        .activation = bounds_of(step),
+    };
+    const cmsis_nn_per_tensor_quant_params factor = {step->p[DENSE_MULTIPLIER],
+                                                     step->p[DENSE_SHIFT]};
+    const cmsis_nn_dims input = dims_of(&plan->tensors[step->input0]);
+    const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
+    const cmsis_nn_dims filter = {input.c, 1, 1, output.c};
+    const cmsis_nn_dims bias = {output.c, 1, 1, 1};
+    return arm_fully_connected_s8(&scratch, &params, &factor, &input,
+                                  int8_data(plan, step->input0), &filter,
+                                  int8_data(plan, step->weights), &bias, bias_data(plan, step),
+                                  &output, output_data(plan, step));
+}
+
+static int32_t run_pool(const struct plan *plan, const struct plan_step *step) {
+    const cmsis_nn_context scratch = scratch_of(plan, step);
+    const cmsis_nn_pool_params params = {stride_of(step), padding_of(step), bounds_of(step)};
+    const cmsis_nn_dims input = dims_of(&plan->tensors[step->input0]);
+    const cmsis_nn_dims window = {1, step->kernel_h, step->kernel_w, 1};
+    const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
+    return (step->op == OPERATOR_MAX_POOL2D ? arm_max_pool_s8 : arm_avgpool_s8)(
+        &scratch, &params, &input, int8_data(plan, step->input0), &window, &output,
+        output_data(plan, step));
+}
+
+int32_t kernels_run(const struct plan *plan, const struct plan_step *step) {
+    switch (step->op) {
+    case OPERATOR_CONV2D:
+        return run_conv(plan, step);
+    case OPERATOR_DEPTHWISE_CONV2D:
+        return run_depthwise(plan, step);
+    case OPERATOR_DENSE:
+        return run_dense(plan, step);
+    case OPERATOR_MAX_POOL2D:
+    case OPERATOR_AVERAGE_POOL2D:
+        return run_pool(plan, step);
+    case OPERATOR_GLOBAL_AVERAGE_POOL2D:
+        own_global_average_pool(plan, step);
+        return 0;
+    case OPERATOR_SOFTMAX:
+        own_softmax(plan, step);
+        return 0;
+    case OPERATOR_RELU:
+        own_relu(plan, step);
+        return 0;
+    default: /* the plan was checked, so it is add */
+        own_add(plan, step);
+        return 0;
+    }
+}
+
+uint32_t kernels_scratch_bytes(const struct plan *plan, const struct plan_step *step) {
+    const cmsis_nn_dims input = dims_of(&plan->tensors[step->input0]);
+    const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
+    switch (step->op) {
+    case OPERATOR_CONV2D: {
+        const cmsis_nn_conv_params params = conv_params(plan, step);
+        const cmsis_nn_dims filter = conv_filter(plan, step);
+        return (uint32_t)arm_convolve_wrapper_s8_get_buffer_size(&params, &input, &filter,
+                                                                 &output);
+    }
+    case OPERATOR_DEPTHWISE_CONV2D: {
+        const cmsis_nn_dw_conv_params params = depthwise_params(plan, step);
+        const cmsis_nn_dims filter = depthwise_filter(plan, step);
+        return (uint32_t)arm_depthwise_conv_wrapper_s8_get_buffer_size(&params, &input, &filter,
+                                                                       &output);
+    }
+    case OPERATOR_AVERAGE_POOL2D:
+        return (uint32_t)arm_avgpool_s8_get_buffer_size(output.w, input.c);
+    default:
+        return 0;
+    }
+}

@@ -1,0 +1,39 @@
+"""Facts about boards: one TOML file a board, every section with its source."""
+
+from __future__ import annotations
+
+from hwnas.boards._model import (
+    BoardSpec,
+    CacheGeometry,
+    Core,
+    CycleEstimate,
+    Flash,
+    Markers,
+    Memory,
+    MemoryTiming,
+    Pin,
+    Power,
+    ReferencePoint,
+    Serial,
+    Timing,
+    list_boards,
+    load_board,
+)
+
+__all__ = [
+    "BoardSpec",
+    "CacheGeometry",
+    "Core",
+    "CycleEstimate",
+    "Flash",
+    "Markers",
+    "Memory",
+    "MemoryTiming",
+    "Pin",
+    "Power",
+    "ReferencePoint",
+    "Serial",
+    "Timing",
+    "list_boards",
+    "load_board",
+]

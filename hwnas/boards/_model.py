@@ -1,0 +1,348 @@
+"""What a board file says, and the loader that checks it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from hwnas.errors import BoardError
+
+_HOME: Final = Path(__file__).parent
+_CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Text = Annotated[str, Field(min_length=1)]
+Address = Annotated[int, Field(ge=0, lt=1 << 32, strict=True)]
+Count = Annotated[int, Field(gt=0, lt=1 << 32, strict=True)]
+Cost = Annotated[float, Field(ge=0)]
+PowerOfTwo = Literal[4, 8, 16, 32, 64, 128, 256]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Core:
+    """The processor core.
+
+    Attributes:
+        name: As ``cortex-m4``.
+        clock_hz: Frequency of the core's clock while kernels run, in hertz.
+        fpu: ``single``, ``double`` or ``none``.
+        source: Where these facts come from.
+    """
+
+    name: Text
+    clock_hz: Count
+    fpu: Literal["none", "single", "double"]
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Memory:
+    """A memory region.
+
+    Attributes:
+        base: Address of its first byte.
+        size_bytes: Its size, in bytes.
+        source: Where these facts come from.
+    """
+
+    base: Address
+    size_bytes: Count
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class CacheGeometry:
+    """A cache of the flash accelerator.
+
+    Attributes:
+        lines: Number of lines.
+        line_bytes: Bytes in a line.
+    """
+
+    lines: Annotated[int, Field(gt=0, le=4096, strict=True)]
+    line_bytes: PowerOfTwo
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Flash:
+    """The flash memory and its accelerator.
+
+    Attributes:
+        base: Address of its first byte.
+        size_bytes: Its size, in bytes.
+        wait_states: Wait states at the core's clock.
+        instruction_cache: Geometry, or ``None`` where there is none.
+        data_cache: Geometry, or ``None`` where there is none.
+        source: Where these facts come from.
+    """
+
+    base: Address
+    size_bytes: Count
+    source: Text
+    wait_states: Annotated[int, Field(ge=0, le=15, strict=True)] = 0
+    instruction_cache: CacheGeometry | None = None
+    data_cache: CacheGeometry | None = None
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Pin:
+    """A pin of a port.
+
+    Attributes:
+        port: Letter of the GPIO port, as ``G``.
+        number: Of the pin within the port.
+        alternate_function: Number of the function that the pin serves, if not plain GPIO.
+    """
+
+    port: Annotated[str, Field(pattern="^[A-K]$")]
+    number: Annotated[int, Field(ge=0, le=31, strict=True)]
+    alternate_function: Annotated[int, Field(ge=0, le=15, strict=True)] | None = None
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Serial:
+    """The serial line to the host.
+
+    Attributes:
+        uart: Name of the peripheral, as ``lpuart1``.
+        base: Address of its first register.
+        baud: Bits a second; 8 data bits, no parity, one stop bit.
+        tx: Transmit pin, or ``None`` where the machine has no pins.
+        rx: Receive pin, or ``None`` where the machine has no pins.
+        source: Where these facts come from.
+    """
+
+    uart: Text
+    base: Address
+    baud: Count
+    source: Text
+    tx: Pin | None = None
+    rx: Pin | None = None
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Markers:
+    """Pins that tell an energy meter what runs.
+
+    Attributes:
+        inference: High while an inference runs.
+        layer: Toggles at each layer.
+        spare: Free.
+        source: Where these facts come from.
+    """
+
+    inference: Pin
+    layer: Pin
+    spare: Pin
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class MemoryTiming:
+    """Parameters of the memory model.
+
+    Attributes:
+        fread: Cycles that every data read from flash adds.
+        line: Cycles that every instruction or data line fetched from the flash array adds.
+        fitted: Which of them were fitted, and on what; the others are facts.
+        source: Where the values come from.
+    """
+
+    fread: Cost
+    line: Cost
+    fitted: Text
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Timing:
+    """Which cycle model stands for the board.
+
+    Attributes:
+        core_model: Name of the core's model, as ``cortex-m4``.
+        memory: Parameters of the memory model.
+    """
+
+    core_model: Text
+    memory: MemoryTiming
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Power:
+    """Power at the board's operating point.
+
+    Attributes:
+        active_mw: Mean power during inference, in milliwatts.
+        source: Who measured it, how, and under which conditions.
+    """
+
+    active_mw: Annotated[float, Field(gt=0)]
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ReferencePoint:
+    """A network that somebody measured on the board.
+
+    Attributes:
+        network: Its name.
+        macs: Its multiply-accumulates.
+        cycles: What an inference took, in cycles.
+        source: Where it was published.
+    """
+
+    network: Text
+    macs: Count
+    cycles: Count
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class CycleEstimate:
+    """A power law through two measured networks: the first guess before anything has run.
+
+    Attributes:
+        smaller: The network with fewer MACs.
+        larger: The network with more MACs.
+
+    Example:
+        >>> estimate = load_board("nucleo_l496zg").estimate
+        >>> estimate.cycles(estimate.smaller.macs) == estimate.smaller.cycles
+        True
+    """
+
+    smaller: ReferencePoint
+    larger: ReferencePoint
+
+    def __post_init__(self) -> None:
+        a, b = self.smaller, self.larger
+        if not (a.macs < b.macs and a.cycles < b.cycles):
+            raise ValueError("the smaller network must have fewer MACs and cycles")
+
+    def cycles(self, macs: int) -> int:
+        """Estimated cycles of an inference: a straight line through both points in log-log.
+
+        Args:
+            macs: Multiply-accumulates of the network; below 1 counts as 1.
+        """
+        a, b = self.smaller, self.larger
+        exponent = math.log(b.cycles / a.cycles) / math.log(b.macs / a.macs)
+        return round(a.cycles * (max(macs, 1) / a.macs) ** exponent)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class BoardSpec:
+    """A board, as its file describes it.
+
+    Attributes:
+        name: As ``nucleo_l496zg``.
+        title: Name for people.
+        kind: ``silicon``, or ``qemu``: functional only, without cycles.
+        core: The processor core.
+        flash: Flash memory and its accelerator.
+        ram: Main memory.
+        serial: The serial line to the host.
+        markers: Pins for energy meters; ``None`` where the machine has no pins.
+        timing: The cycle model; ``None`` where latency is never reported.
+        power: Power at the operating point; ``None`` where it is not known.
+        published: Two measured networks, for the estimate before anything has run.
+    """
+
+    name: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+    title: Text
+    kind: Literal["silicon", "qemu"]
+    core: Core
+    flash: Flash
+    ram: Memory
+    serial: Serial
+    markers: Markers | None = None
+    timing: Timing | None = None
+    power: Power | None = None
+    published: CycleEstimate | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind == "qemu" and (self.timing is not None or self.power is not None):
+            raise ValueError("a qemu machine is functional only: it has no timing and no power")
+        for first, second in ((self.flash, self.ram), (self.ram, self.flash)):
+            if first.base <= second.base < first.base + first.size_bytes:
+                raise ValueError("flash and ram overlap")
+
+    @property
+    def estimate(self) -> CycleEstimate:
+        """The estimate of cycles from MACs.
+
+        Raises:
+            BoardError: The board file has no ``[published]`` section.
+        """
+        if self.published is None:
+            raise BoardError(
+                f"{self.name}: cycles cannot be estimated, its board file names no published "
+                "networks ([published.smaller] and [published.larger])"
+            )
+        return self.published
+
+
+_ADAPTER: Final = TypeAdapter(BoardSpec)
+
+
+def list_boards() -> list[str]:
+    """Names of the boards that hwnas knows, sorted."""
+    return sorted(path.stem for path in _HOME.glob("*.toml"))
+
+
+def load_board(name_or_path: str | Path) -> BoardSpec:
+    """Loads a board that hwnas knows, or a board file of one's own.
+
+    Args:
+        name_or_path: Name of a known board, or path of a ``.toml`` file.
+
+    Raises:
+        BoardError: The board is unknown, or its file cannot be read or is wrong; the message
+            names the file and the key.
+
+    Example:
+        >>> load_board("nucleo_l496zg").core.clock_hz
+        80000000
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = _known(str(name_or_path))
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BoardError(f"board file {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BoardError(f"board file {path} is not TOML: {error}") from error
+    try:
+        return _ADAPTER.validate_python(data)
+    except ValidationError as error:
+        raise BoardError(f"board file {path}: {_explain(error)}") from error
+
+
+def _known(name: str) -> Path:
+    known = list_boards()
+    if name in known:
+        return _HOME / f"{name}.toml"
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise BoardError(
+        f"unknown board {name!r}: {hint}Known boards: {', '.join(known)}; or give the path of a "
+        ".toml file"
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}{_given(item)}"
+        for item in error.errors()
+    )
+
+
+def _given(item: Any) -> str:
+    value = item["input"]
+    return f" (given: {value!r})" if isinstance(value, str | int | float) else ""

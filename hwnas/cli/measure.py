@@ -1,0 +1,74 @@
+"""``hwnas measure``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hwnas.cli._output import (
+    DEFAULT_TABLE,
+    BoardOption,
+    JsonOption,
+    TableOption,
+    announced,
+    kib,
+    print_json,
+    table,
+)
+from hwnas.evaluator import Evaluator, HardwareCost
+from hwnas.models import load_network
+
+
+def measure(
+    model: Annotated[Path, typer.Argument(help="A .keras model, or a network's .json.")],
+    board: BoardOption,
+    table_url: TableOption = DEFAULT_TABLE,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what an (untrained) model costs on a board, layer by layer."""
+    with announced(as_json) as progress:
+        progress(f"reading {model}")
+        network = load_network(model)
+        with Evaluator.for_board(board, table=table_url, progress=progress) as evaluator:
+            progress(f"running {len(network.nodes)} layers on {board}")
+            evaluator.check_fits(network)
+            cost = evaluator.network_cost(network)
+    if as_json:
+        print_json({"model": str(model), **cost.to_dict(layers=True)})
+    else:
+        _show(str(model), cost)
+
+
+def _show(model: str, cost: HardwareCost) -> None:
+    how = cost.provenance["latency_ms"]
+    shown = table(
+        f"{model} on {cost.board} at {cost.clock_hz / 1e6:g} MHz, {how}",
+        "layer", "<operator and shape", "MACs", "cycles", "ms", "ns/MAC", "share",
+    )  # fmt: skip
+    total = sum(row.cycles for row in cost.layers)
+    for row in cost.layers:
+        shown.add_row(
+            row.name,
+            row.layer.describe(),
+            f"{row.macs:,}",
+            f"{row.cycles:,}",
+            f"{row.latency_ms:.3f}",
+            f"{row.latency_ms * 1e6 / row.macs:.1f}" if row.macs else "",
+            f"{row.cycles / total:.1%}",
+        )
+    totals = table("", "total", "value", "<how it was obtained")
+    basis = "whole network, end to end" if cost.basis == "network" else "sum over the layers"
+    totals.add_row("latency_ms", f"{cost.latency_ms:.3f}", f"{how}: {basis}")
+    energy = "unknown" if cost.energy_mj is None else f"{cost.energy_mj:.4f}"
+    totals.add_row("energy_mj", energy, f"{cost.provenance['energy_mj']}: power x latency")
+    ram, flash = cost.provenance["ram_bytes"], cost.provenance["flash_bytes"]
+    totals.add_row("ram_bytes", f"{cost.ram_bytes:,}", f"{ram}: {kib(cost.ram_bytes)} KiB")
+    totals.add_row("flash_bytes", f"{cost.flash_bytes:,}", f"{flash}: {kib(cost.flash_bytes)} KiB")
+    totals.add_row("parameters", f"{cost.parameters:,}", "")
+    totals.add_row("macs", f"{cost.macs:,}", "")
+    console = Console()
+    console.print(shown)
+    console.print(totals)

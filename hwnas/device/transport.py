@@ -1,0 +1,61 @@
+"""The seam between the client and whatever carries its bytes to a board."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+
+class Transport(ABC):
+    """Moves bytes to and from one board, and knows nothing about what they mean.
+
+    Call order: a transport is open once it is constructed; then :meth:`write` and :meth:`read`
+    in any order and number; then :meth:`close`, after which the other two raise
+    :class:`~hwnas.errors.BoardError`. ``close`` may be called again. A transport belongs to one
+    client and one thread. Bytes may be lost, altered or made up on the way: the protocol copes.
+
+    Example:
+        >>> with SerialTransport("/dev/ttyACM0") as transport:  # doctest: +SKIP
+        ...     print(BoardClient(transport).hello().board)
+    """
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Sends all of ``data``.
+
+        Raises:
+            BoardError: The line is closed or broken, or did not take the bytes in time.
+        """
+
+    @abstractmethod
+    def read(self, timeout_s: float) -> bytes:
+        """Returns what has arrived as soon as there is something.
+
+        Args:
+            timeout_s: Longest time to wait, in seconds; 0 only looks.
+
+        Returns:
+            At least one byte, or ``b""`` when nothing came within the time or when nothing can
+            come before the next :meth:`write` (a virtual board that waits for a request).
+
+        Raises:
+            BoardError: The line is closed or broken.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives the line back. Does nothing when it is closed already."""
+
+    def __enter__(self) -> Self:
+        """Returns the transport itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes the transport."""
+        self.close()

@@ -1,0 +1,408 @@
+"""What a network costs on a board, and whether that is within budget: static, table, board.
+
+Each rung of the ladder is dearer than the one before and sees only what that one let through.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Final, Self
+
+from hwnas.backend import BoardBackend, open_backend
+from hwnas.boards import BoardSpec
+from hwnas.budget import Budget
+from hwnas.cost import StaticCost, layer_cost, static_cost
+from hwnas.errors import BudgetError
+from hwnas.network import Layer, Network, Operator
+from hwnas.table import LookupTable
+from hwnas.target import Provenance
+
+PEAK_MACS_PER_CYCLE: Final = 2
+"""No core here does more: SMLAD, two 16-bit multiply-accumulates, issues once a cycle (Arm
+Cortex-M4 TRM 3.3.1; the Cortex-M7 and M33 have one multiply-accumulate pipe as well). A network's
+MACs over this figure bound its cycles from below, whatever the kernels do."""
+TFLM_OPERATOR_CYCLES: Final = 2_700
+"""What TensorFlow Lite Micro's interpreter adds to every operator on a Cortex-M4: the difference
+between single convolutions measured through TFLM on a NUCLEO-F446RE (MicroNAS's published tables)
+and the kernel alone on the cycle model."""
+TFLM_CHANNEL_BYTES: Final = 8
+"""TFLM keeps a multiplier and a shift for every output channel in RAM."""
+
+
+class Rung(StrEnum):
+    """Where a candidate's way ended."""
+
+    STATIC = "static"
+    TABLE = "table"
+    BOARD = "board"
+    TRAIN = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerLatency:
+    """One layer's share of the latency.
+
+    Attributes:
+        name: The layer's name in the model, or its operator.
+        layer: What was run.
+        cycles: Median over the repetitions.
+        latency_ms: Those cycles at the board's clock.
+        macs: True multiply-accumulates.
+    """
+
+    name: str
+    layer: Layer
+    cycles: int
+    latency_ms: float
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareCost:
+    """What one inference of a network costs on a board, deployed with hwnas's runtime.
+
+    Attributes:
+        board: Name of the board.
+        clock_hz: The clock that turns cycles into time.
+        cycles: Of one inference; an estimate where ``basis`` is ``static``.
+        latency_ms: The same at the board's clock.
+        energy_mj: Of one inference; ``None`` where the board's power is unknown.
+        ram_bytes: Arena with scratch, and the firmware's fixed part.
+        flash_bytes: Parameters, plan and code.
+        parameters: Weights and biases.
+        macs: True multiply-accumulates.
+        basis: ``static`` (from MACs), ``table`` (sum over layers run alone) or ``network``
+            (run end to end).
+        provenance: How each of ``latency_ms``, ``energy_mj``, ``ram_bytes`` and ``flash_bytes``
+            was obtained.
+        layers: The breakdown, where layers were looked up.
+    """
+
+    board: str
+    clock_hz: int
+    cycles: int
+    latency_ms: float
+    energy_mj: float | None
+    ram_bytes: int
+    flash_bytes: int
+    parameters: int
+    macs: int
+    basis: str
+    provenance: Mapping[str, Provenance]
+    layers: tuple[LayerLatency, ...] = ()
+
+    def to_dict(self, *, layers: bool = False) -> dict[str, Any]:
+        """Plain data for JSON; the breakdown only on demand."""
+        names = (
+            "board", "clock_hz", "cycles", "latency_ms", "energy_mj", "ram_bytes",
+            "flash_bytes", "parameters", "macs", "basis",
+        )  # fmt: skip
+        out: dict[str, Any] = {name: getattr(self, name) for name in names}
+        out["provenance"] = {name: str(how) for name, how in self.provenance.items()}
+        if layers:
+            out["layers"] = [
+                {
+                    "name": row.name,
+                    "operator": str(row.layer.operator),
+                    "input_shapes": [list(shape) for shape in row.layer.input_shapes],
+                    "output_shape": list(row.layer.output_shape),
+                    "macs": row.macs,
+                    "cycles": row.cycles,
+                    "latency_ms": row.latency_ms,
+                    "ns_per_mac": row.latency_ms * 1e6 / row.macs if row.macs else None,
+                    "share": row.cycles / max(sum(r.cycles for r in self.layers), 1),
+                }
+                for row in self.layers
+            ]
+        return out
+
+    def as_tflm(self) -> HardwareCost:
+        """The same network under TensorFlow Lite Micro's interpreter, estimated.
+
+        Adds :data:`TFLM_OPERATOR_CYCLES` for every operator and :data:`TFLM_CHANNEL_BYTES` of
+        RAM for every output channel of a convolution. Needs the breakdown by layers.
+
+        Raises:
+            ValueError: The cost has no breakdown (its basis is ``static``).
+        """
+        if not self.layers:
+            raise ValueError("as_tflm needs a cost with layers; evaluate on table or board first")
+        convolutions = (Operator.CONV2D, Operator.DEPTHWISE_CONV2D)
+        channels = sum(
+            row.layer.output_shape[-1] for row in self.layers if row.layer.operator in convolutions
+        )
+        cycles = self.cycles + TFLM_OPERATOR_CYCLES * len(self.layers)
+        latency_ms = cycles / self.clock_hz * 1e3
+        energy_mj = None
+        if self.energy_mj is not None:
+            energy_mj = self.energy_mj * latency_ms / self.latency_ms
+        return replace(
+            self,
+            cycles=cycles,
+            latency_ms=latency_ms,
+            energy_mj=energy_mj,
+            ram_bytes=self.ram_bytes + TFLM_CHANNEL_BYTES * channels,
+            provenance=dict.fromkeys(self.provenance, Provenance.ESTIMATED),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a candidate may go on.
+
+    Attributes:
+        rung: The last rung that looked at it.
+        violations: (value - limit) / limit of each limit that was checked; above 0 is too much.
+    """
+
+    rung: Rung
+    violations: Mapping[str, float]
+
+    @property
+    def feasible(self) -> bool:
+        """True when no limit is exceeded."""
+        return all(value <= 0 for value in self.violations.values())
+
+    def describe(self) -> str:
+        """One line: ``table: latency_ms 12.5 % over``."""
+        over = [f"{name} {value:.1%} over" for name, value in self.violations.items() if value > 0]
+        return f"{self.rung}: {', '.join(over) or 'within budget'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A network's way up the ladder.
+
+    Attributes:
+        cost: The best known at the rung where it stopped.
+        verdict: Which limits hold.
+        seconds: Host time spent at each rung.
+    """
+
+    cost: HardwareCost
+    verdict: Verdict
+    seconds: Mapping[Rung, float] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Judges networks for one board against one budget.
+
+    Args:
+        backend: Measures what the table lacks.
+        table: Remembers every layer and network that was run.
+        budget: Limits; the board's own RAM and flash bound every network anyway.
+
+    Raises:
+        BudgetError: The budget limits energy and the board's power is not known.
+
+    Example:
+        >>> with Evaluator.for_board("nucleo_l496zg") as evaluator:  # doctest: +SKIP
+        ...     evaluator.evaluate(network).cost.latency_ms
+    """
+
+    def __init__(
+        self, backend: BoardBackend, table: LookupTable, budget: Budget | None = None
+    ) -> None:
+        self.backend = backend
+        self.table = table
+        self.spec: BoardSpec = backend.spec
+        self.budget = (budget or Budget()).within(
+            self.spec.ram.size_bytes, self.spec.flash.size_bytes
+        )
+        if self.budget.energy_mj is not None and self.spec.power is None:
+            raise BudgetError(
+                f"budget: energy_mj is limited, but the power of {self.spec.name} is not known; "
+                "give its board file a [power] active_mw with a source, or drop the limit"
+            )
+
+    @classmethod
+    def for_board(
+        cls,
+        board: str,
+        *,
+        table: str = "sqlite://",
+        budget: Budget | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Evaluator:
+        """An evaluator on the virtual copy of a board.
+
+        Args:
+            board: Name of a board, or path of a board file.
+            table: URL of the lookup table; the default is one in memory.
+            budget: Limits; none by default.
+            progress: Is told what takes long.
+
+        Raises:
+            BoardError: The board is unknown or has no cycle model.
+            FirmwareBuildError: There is no firmware image and none can be built.
+            TableError: The table cannot be opened.
+        """
+        backend = open_backend(board, progress=progress)
+        return cls(backend, LookupTable.open(table), budget)
+
+    def close(self) -> None:
+        """Let go of board and table."""
+        self.backend.close()
+        self.table.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def evaluate(self, network: Network) -> Evaluation:
+        """Climb the ladder until a limit fails or the network has run end to end.
+
+        Raises:
+            BoardError: The board failed.
+            TableError: The table failed.
+            PlanError: A layer cannot be run at all.
+        """
+        seconds: dict[Rung, float] = {}
+        with _timed(seconds, Rung.STATIC):
+            cost = self.static_cost(network)
+            verdict = self._static_verdict(cost)
+        for rung, price in ((Rung.TABLE, self.table_cost), (Rung.BOARD, self.network_cost)):
+            if not verdict.feasible:
+                break
+            with _timed(seconds, rung):
+                cost = price(network)
+                verdict = Verdict(rung, self._violations(cost))
+        return Evaluation(cost, verdict, seconds)
+
+    def check_fits(self, network: Network) -> None:
+        """Refuse a network that the board cannot hold, whatever its speed.
+
+        Raises:
+            BudgetError: RAM or flash do not suffice; the message says which and by how much.
+        """
+        cost = self.static_cost(network)
+        limits = {
+            "RAM": (cost.ram_bytes, self.spec.ram.size_bytes),
+            "flash": (cost.flash_bytes, self.spec.flash.size_bytes),
+        }
+        for what, (needed, there) in limits.items():
+            if needed > there:
+                raise BudgetError(
+                    f"the network needs {needed:,} bytes of {what} on {self.spec.name}, which "
+                    f"has {there:,}: make it smaller or take another board"
+                )
+
+    def static_cost(self, network: Network) -> HardwareCost:
+        """What the network's shapes alone tell; the latency is an estimate from its MACs."""
+        static = static_cost(network, self.backend.footprint)
+        cycles = max(self.spec.estimate.cycles(static.macs), self._least_cycles(static.macs))
+        return self._cost(static, cycles, "static", Provenance.ESTIMATED)
+
+    def table_cost(self, network: Network) -> HardwareCost:
+        """The sum over the network's layers, each looked up, or else run alone and stored."""
+        rows = self.table.get_or_measure(
+            self.backend.target, network.layers, self.backend.measure_layers
+        )
+        clock_hz = self.spec.core.clock_hz
+        layers = tuple(
+            LayerLatency(
+                node.name or str(node.layer.operator),
+                node.layer,
+                rows[node.layer].cycles_median,
+                rows[node.layer].cycles_median / clock_hz * 1e3,
+                layer_cost(node.layer).macs,
+            )
+            for node in network.nodes
+            if not node.layer.is_free
+        )
+        static = static_cost(network, self.backend.footprint)
+        cycles = sum(row.cycles for row in layers)
+        return self._cost(static, cycles, "table", self.backend.target.provenance, layers)
+
+    def network_cost(self, network: Network) -> HardwareCost:
+        """The network run end to end, looked up or else run and stored.
+
+        Falls back to the sum over its layers where the board cannot hold network and plan at
+        once; ``basis`` then says ``table``.
+        """
+        table_cost = self.table_cost(network)
+        record = self.table.get_network(self.backend.target, network.digest)
+        if record is None:
+            record = self.backend.measure_network(network)
+            if record is None:
+                return table_cost
+            self.table.put_network(self.backend.target, record)
+        static = static_cost(network, self.backend.footprint)
+        return self._cost(
+            static, record.cycles_median, "network", record.provenance, table_cost.layers
+        )
+
+    def _cost(
+        self,
+        static: StaticCost,
+        cycles: int,
+        basis: str,
+        provenance: Provenance,
+        layers: tuple[LayerLatency, ...] = (),
+    ) -> HardwareCost:
+        latency_ms = cycles / self.spec.core.clock_hz * 1e3
+        power = self.spec.power
+        return HardwareCost(
+            board=self.spec.name,
+            clock_hz=self.spec.core.clock_hz,
+            cycles=cycles,
+            latency_ms=latency_ms,
+            energy_mj=None if power is None else power.active_mw * latency_ms / 1e3,
+            ram_bytes=static.ram_bytes,
+            flash_bytes=static.flash_bytes,
+            parameters=static.parameters,
+            macs=static.macs,
+            basis=basis,
+            provenance={
+                "latency_ms": provenance,
+                "energy_mj": Provenance.ESTIMATED,
+                "ram_bytes": Provenance.ESTIMATED,
+                "flash_bytes": Provenance.ESTIMATED,
+            },
+            layers=layers,
+        )
+
+    def _least_cycles(self, macs: int) -> int:
+        return -(-macs // PEAK_MACS_PER_CYCLE)
+
+    def _static_verdict(self, cost: HardwareCost) -> Verdict:
+        """Only what is certain before any run: sizes, and the least time that MACs can take."""
+        least_ms = self._least_cycles(cost.macs) / self.spec.core.clock_hz * 1e3
+        certain: dict[str, float | None] = {
+            "ram_bytes": cost.ram_bytes,
+            "flash_bytes": cost.flash_bytes,
+        }
+        if self.budget.violations({"latency_ms": least_ms}).get("latency_ms", 0) > 0:
+            certain["latency_ms"] = least_ms
+        return Verdict(Rung.STATIC, self.budget.violations(certain))
+
+    def _violations(self, cost: HardwareCost) -> dict[str, float]:
+        return self.budget.violations(
+            {
+                "latency_ms": cost.latency_ms,
+                "energy_mj": cost.energy_mj,
+                "ram_bytes": cost.ram_bytes,
+                "flash_bytes": cost.flash_bytes,
+            }
+        )
+
+
+@contextmanager
+def _timed(seconds: dict[Rung, float], rung: Rung) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[rung] = time.perf_counter() - start

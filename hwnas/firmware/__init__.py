@@ -1,0 +1,91 @@
+"""Firmware images: finds or builds the one of a board; its manifest is its identity.
+
+A wheel carries images that were built with the reference compiler. A checkout builds them once and
+keeps them in the user's cache, by a fingerprint of everything that goes in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_path
+
+from hwnas.boards import BoardSpec, list_boards, load_board
+from hwnas.errors import FirmwareBuildError, HwnasError
+from hwnas.firmware._build import Recipe, build
+from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest
+from hwnas.resources import data_dir
+
+__all__ = ["FirmwareImage", "FirmwareManifest", "build_images", "find_image"]
+
+CACHE_VARIABLE: Final = "HWNAS_CACHE_DIR"
+_KEPT_DIGITS: Final = 16
+
+
+def find_image(
+    board: str | BoardSpec, *, progress: Callable[[str], None] | None = None
+) -> FirmwareImage:
+    """The firmware image of a board: from the wheel, from the cache, or built now.
+
+    Args:
+        board: A board, or the name of one.
+        progress: Is told when an image must be built, which takes seconds.
+
+    Raises:
+        BoardError: The board is unknown.
+        FirmwareBuildError: There is no image and none can be built; the message says what is
+            missing and how to get it.
+
+    Example:
+        >>> find_image("nucleo_l496zg").manifest.kernel_set  # doctest: +SKIP
+        'cmsis_nn'
+    """
+    spec = board if isinstance(board, BoardSpec) else load_board(board)
+    shipped = _shipped(spec)
+    if shipped is not None:
+        return FirmwareImage.read(shipped)
+    recipe = Recipe.of(spec)
+    folder = _cache() / f"{spec.name}-{recipe.fingerprint()[:_KEPT_DIGITS]}"
+    if not folder.is_dir():
+        if progress is not None:
+            compiler = recipe.compiler
+            progress(
+                f"building the firmware of {spec.name} with {compiler.name} {compiler.version}"
+            )
+        build(recipe, folder)
+    return FirmwareImage.read(folder)
+
+
+def build_images(folder: Path) -> list[FirmwareImage]:
+    """Build the images of all boards, for a wheel.
+
+    Raises:
+        FirmwareBuildError: One cannot be built, or is there already.
+    """
+    images = []
+    for name in list_boards():
+        place = folder / name
+        if place.exists():
+            raise FirmwareBuildError(f"{place} is there already; remove it first")
+        build(Recipe.of(load_board(name)), place)
+        images.append(FirmwareImage.read(place))
+    return images
+
+
+def _shipped(spec: BoardSpec) -> Path | None:
+    """The image that came with the wheel, for a board whose file did, too."""
+    if spec.name not in list_boards() or load_board(spec.name) != spec:
+        return None
+    try:
+        folder = data_dir("images") / spec.name
+    except HwnasError:
+        return None
+    return folder if folder.is_dir() else None
+
+
+def _cache() -> Path:
+    named = os.environ.get(CACHE_VARIABLE)
+    return (Path(named) if named else user_cache_path("hwnas")) / "firmware"

@@ -1,0 +1,116 @@
+"""The cross compilers: Arm's GCC from the PATH, else zig's clang from PyPI.
+
+They give other code, hence other cycles: each is a target identity of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from hwnas.boards import BoardSpec
+from hwnas.errors import FirmwareBuildError
+
+OPTIMIZATION: Final = "-O3"
+"""As the measurements that the timing models were fitted on: -Ofast is -O3 for integer code."""
+GCC: Final = "arm-none-eabi-gcc"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A compiler and how it is called.
+
+    Attributes:
+        name: As in a target's identity: ``gcc`` or ``zig``.
+        version: As in a target's identity.
+        command: What compiles and links.
+        archiver: What packs libraries.
+        machine: Flags that choose the core, by the names of :class:`hwnas.boards.Core`.
+        libraries: Where memcpy and the compiler's own helpers come from.
+        needs_shims: Whether it comes without a C library, so that ours must stand in.
+    """
+
+    name: str
+    version: str
+    command: tuple[str, ...]
+    archiver: tuple[str, ...]
+    machine: str
+    libraries: str
+    needs_shims: bool
+
+    @property
+    def flags(self) -> str:
+        """The flags that decide which code it gives."""
+        return f"{self.machine} {OPTIMIZATION}"
+
+
+_GCC_MACHINES: Final = {
+    ("cortex-m4", "single"): "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
+}
+_ZIG_MACHINES: Final = {
+    ("cortex-m4", "single"): "-target thumb-freestanding-eabihf -mcpu=cortex_m4",
+}
+
+
+def find_compiler(spec: BoardSpec) -> Compiler:
+    """The compiler for a board's core.
+
+    Raises:
+        FirmwareBuildError: There is none, or the core is not known to it; the message says how
+            to get one.
+    """
+    core = (spec.core.name, spec.core.fpu)
+    if core not in _GCC_MACHINES:
+        raise FirmwareBuildError(
+            f"{spec.name}: no compiler flags are known for a {spec.core.name} with "
+            f"{spec.core.fpu} FPU; known: {', '.join(' with '.join(k) for k in _GCC_MACHINES)}"
+        )
+    gcc = shutil.which(GCC)
+    if gcc is not None:
+        return Compiler(
+            name="gcc",
+            version=_gcc_version(gcc),
+            command=(gcc,),
+            archiver=(gcc.removesuffix("gcc") + "gcc-ar",),
+            machine=_GCC_MACHINES[core],
+            libraries="-lc -lgcc",
+            needs_shims=False,
+        )
+    if importlib.util.find_spec("ziglang") is not None:
+        zig = (sys.executable, "-m", "ziglang")
+        return Compiler(
+            name="zig",
+            version=_output((*zig, "version")),
+            command=(*zig, "cc"),
+            archiver=(*zig, "ar"),
+            machine=_ZIG_MACHINES[core],
+            libraries="",
+            needs_shims=True,
+        )
+    raise FirmwareBuildError(
+        f"the firmware of {spec.name} must be built, and there is no compiler: install "
+        f"{GCC} (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi) or, with pip "
+        "alone, 'hwnas[zig]'"
+    )
+
+
+@cache
+def _gcc_version(gcc: str) -> str:
+    return _output((gcc, "-dumpfullversion"))
+
+
+def _output(command: tuple[str, ...]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise FirmwareBuildError(f"{command[0]} does not run: {error}") from error
+    found = re.search(r"\S+", done.stdout)
+    if found is None:
+        raise FirmwareBuildError(f"{' '.join(command)} names no version")
+    return found[0]

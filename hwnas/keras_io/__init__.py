@@ -1,0 +1,13 @@
+"""Keras models as Networks, and Networks as Keras models.
+
+Neither direction runs the TFLite converter. Importing this package does not import tensorflow;
+calling its functions does.
+"""
+
+from __future__ import annotations
+
+from hwnas.keras_io._load import load_keras
+from hwnas.keras_io._read import from_keras
+from hwnas.keras_io._write import to_keras
+
+__all__ = ["from_keras", "load_keras", "to_keras"]

@@ -1,0 +1,184 @@
+"""What the host must know about the pinned kernels: scratch memory, variants, liked channels.
+
+Everything here follows CMSIS-NN v4.0.0, whose sources come with the pinned ``bakenn`` wheel, as
+built for cores with the DSP extension and without MVE (Cortex-M4, M7 and M33). Each rule names the
+source file that it was read from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from hwnas.errors import PlanError
+from hwnas.network import DType, Layer, Operator
+
+_INT16_BYTES: Final = 2
+_INT32_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SnappingRule:
+    """Which channel counts the kernels of one version like, and where.
+
+    Attributes:
+        multiple: Channel counts divisible by this are read by whole words, without a remainder.
+        readers: Operators that gain from it when they *read* such a value.
+        source: What the rule was read from.
+    """
+
+    multiple: int
+    readers: frozenset[Operator]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSet:
+    """One set of kernels that the firmware carries.
+
+    Attributes:
+        name: As in the table's key.
+        version: As in the table's key.
+        code: Number in the header of a plan.
+        dtype: The type that its kernels compute in.
+        snapping: The channel counts that its kernels like.
+    """
+
+    name: str
+    version: str
+    code: int
+    dtype: DType
+    snapping: SnappingRule
+
+
+CMSIS_NN: Final = KernelSet(
+    name="cmsis_nn",
+    version="4.0.0",
+    code=0,
+    dtype=DType.INT8,
+    snapping=SnappingRule(
+        multiple=4,
+        readers=frozenset({Operator.CONV2D, Operator.DENSE}),
+        source=(
+            "arm_nn_mat_mult_kernel_s8_s16.c, arm_nn_mat_mult_nt_t_s8.c and "
+            "arm_nn_vec_mat_mult_t_s8.c take 4 columns a pass and the rest one by one; "
+            "Heim et al. 2021, Table 4, measured the gain. Depthwise kernels take channels as "
+            "they come (arm_depthwise_conv_3x3_s8.c) and gain nothing from aligned reads."
+        ),
+    ),
+)
+"""Arm's CMSIS-NN, with hwnas's own kernels for the operators that the wheel lacks."""
+
+KERNEL_SETS: Final[Mapping[str, KernelSet]] = MappingProxyType({CMSIS_NN.name: CMSIS_NN})
+"""The kernel sets that firmware images carry, by name."""
+
+
+def find_kernel_set(name: str, dtype: DType) -> KernelSet:
+    """The kernel set called ``name``, checked against the type that it shall compute in.
+
+    Raises:
+        PlanError: There is no such set, or it computes in another type.
+
+    Example:
+        >>> find_kernel_set("cmsis_nn", DType.INT8).version
+        '4.0.0'
+    """
+    found = KERNEL_SETS.get(name)
+    if found is None:
+        raise PlanError(
+            f"kernel set {name!r} is not in the firmware: take one of {', '.join(KERNEL_SETS)}"
+        )
+    if dtype is not found.dtype:
+        raise PlanError(
+            f"kernel set {name} computes in {found.dtype}, the network is {dtype}: quantize it, "
+            f"or describe it with dtype={found.dtype}"
+        )
+    return found
+
+
+def scratch_bytes(layer: Layer) -> int:
+    """Bytes of scratch memory that a layer's kernel asks for while it runs.
+
+    The values are those of the ``*_get_buffer_size`` functions, in bytes. hwnas's own kernels
+    (softmax, relu, add, global average pooling) and CMSIS-NN's max pooling ask for none.
+
+    Example:
+        >>> from hwnas.network import conv2d
+        >>> scratch_bytes(conv2d((28, 28, 8), 4, 3))
+        288
+    """
+    if layer.dtype is not DType.INT8:
+        return 0
+    operator, channels = layer.operator, layer.input_shape[-1]
+    taps = math.prod(layer.kernel_size)
+    if operator is Operator.CONV2D and not _is_pointwise(layer):
+        # arm_convolve_s8.c; arm_convolve_1_x_n_s8.c asks for the same without MVE. Two columns.
+        return 2 * channels * taps * _INT16_BYTES
+    if (
+        operator is Operator.DEPTHWISE_CONV2D
+        and layer.depth_multiplier == 1
+        and layer.dilation == (1, 1)
+    ):
+        # arm_depthwise_conv_wrapper_s8.c asks as arm_depthwise_conv_s8_opt.c does, although
+        # arm_depthwise_conv_3x3_s8.c uses none.
+        return channels * taps * _INT16_BYTES
+    if operator is Operator.AVERAGE_POOL2D:
+        return channels * _INT32_BYTES  # arm_avgpool_s8.c: one sum a channel
+    return 0
+
+
+def kernel_variant(layer: Layer) -> str:
+    """Name of the C function that computes a layer, for reports.
+
+    Convolutions are chosen as ``arm_convolve_wrapper_s8.c`` and
+    ``arm_depthwise_conv_wrapper_s8.c`` do.
+
+    Example:
+        >>> from hwnas.network import conv2d
+        >>> kernel_variant(conv2d((28, 28, 8), 4, 1))
+        'arm_convolve_1x1_s8_fast'
+    """
+    if layer.operator is Operator.CONV2D:
+        return _convolution_variant(layer)
+    if layer.operator is Operator.DEPTHWISE_CONV2D:
+        return _depthwise_variant(layer)
+    return _VARIANTS[layer.operator]
+
+
+_VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
+    {
+        Operator.DENSE: "arm_fully_connected_s8",
+        Operator.MAX_POOL2D: "arm_max_pool_s8",
+        Operator.AVERAGE_POOL2D: "arm_avgpool_s8",
+        Operator.GLOBAL_AVERAGE_POOL2D: "hwnas_global_average_pool",
+        Operator.SOFTMAX: "hwnas_softmax",
+        Operator.RELU: "hwnas_relu",
+        Operator.RELU6: "hwnas_relu",
+        Operator.ADD: "hwnas_add",
+        Operator.RESHAPE: "none",
+    }
+)
+
+
+def _is_pointwise(layer: Layer) -> bool:
+    return layer.kernel_size == (1, 1) and layer.dilation == (1, 1) and layer.padding[:2] == (0, 0)
+
+
+def _convolution_variant(layer: Layer) -> str:
+    if _is_pointwise(layer):
+        return "arm_convolve_1x1_s8_fast" if layer.strides == (1, 1) else "arm_convolve_1x1_s8"
+    single_row = layer.input_shape[0] == 1 and layer.kernel_size[0] == 1
+    if single_row and layer.dilation[1] == 1 and layer.output_shape[1] % 4 == 0:
+        return "arm_convolve_1_x_n_s8"
+    return "arm_convolve_s8"
+
+
+def _depthwise_variant(layer: Layer) -> str:
+    if layer.depth_multiplier != 1 or layer.dilation != (1, 1):
+        return "arm_depthwise_conv_s8"
+    if layer.kernel_size == (3, 3) and max(layer.padding[:2]) <= 1:
+        return "arm_depthwise_conv_3x3_s8"
+    return "arm_depthwise_conv_s8_opt"

@@ -1,0 +1,45 @@
+"""Reads a model file, whoever made it, as a Network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from hwnas.errors import NetworkError
+from hwnas.keras_io import from_keras, load_keras
+from hwnas.network import Network
+
+MAX_JSON_BYTES: Final = 4 << 20
+
+
+def load_network(path: Path | str) -> Network:
+    """Read a ``.keras`` model or a Network's ``.json``.
+
+    Args:
+        path: The file; its suffix decides how it is read.
+
+    Raises:
+        NetworkError: The file is missing, damaged or of an unknown kind.
+        UnsupportedLayerError: The model holds a layer that the firmware cannot run.
+
+    Example:
+        >>> load_network("lenet.keras").layers  # doctest: +SKIP
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise NetworkError(f"model {file}: there is no such file")
+    if file.suffix == ".keras":
+        return from_keras(load_keras(file))
+    if file.suffix == ".json":
+        return Network.from_json(_bounded_text(file))
+    raise NetworkError(f"model {file}: {file.suffix or 'no suffix'} is neither .keras nor .json")
+
+
+def _bounded_text(file: Path) -> str:
+    size = file.stat().st_size
+    if size > MAX_JSON_BYTES:
+        raise NetworkError(f"model {file}: {size} bytes; a network's JSON has at most 4 MiB")
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NetworkError(f"model {file}: cannot be read ({error})") from error

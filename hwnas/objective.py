@@ -1,0 +1,208 @@
+"""The Optuna objective: candidates pay for their hardware before they are trained."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import optuna
+from optuna.trial import Trial, TrialState
+
+from hwnas.errors import HwnasError, SpaceError, StudyError
+from hwnas.evaluator import Evaluation, Evaluator, Rung
+from hwnas.keras_io import to_keras
+from hwnas.network import Network
+from hwnas.snapping import snap
+from hwnas.spaces import Candidate, SearchSpace, as_space
+from hwnas.trial_record import ATTRIBUTE, Gate, TrialRecord, read_record
+
+METRIC: Final = "accuracy"
+HARDWARE: Final = ("latency_ms", "energy_mj", "ram_bytes", "flash_bytes")
+TrainFunction = Callable[[Any, Trial], float]
+
+
+class TrainingError(HwnasError):
+    """The user's training function raised, or returned no finite number."""
+
+
+class HardwareObjective:
+    """A callable for ``study.optimize`` that trains only what fits the budget.
+
+    Each trial: sample a network, snap its channels, answer duplicates from memory, then climb
+    static -> table -> board; a candidate that a gate stops completes with the hardware values
+    known by then, ``floor`` as its metric, and the violated limits as constraints, so samplers
+    learn from it. What passes is built as a Keras model and handed to ``train``.
+
+    Args:
+        space: A search space, its name or YAML file, or a function ``trial -> Network`` or
+            ``trial -> keras.Model``.
+        evaluator: Board, table and budget.
+        train: ``train(model, trial) -> float``; larger is better.
+        objectives: What the study optimizes, in order: ``"accuracy"`` (the value of ``train``)
+            and any of ``latency_ms``, ``energy_mj``, ``ram_bytes``, ``flash_bytes``.
+        floor: The metric of a candidate that was not trained; chance level by default.
+        snap_channels: Whether channels are snapped to multiples of 4.
+
+    Raises:
+        StudyError: ``objectives`` names something unknown, twice, or nothing.
+
+    Example:
+        >>> objective = HardwareObjective("lenet", evaluator, train)  # doctest: +SKIP
+        >>> study = optuna.create_study(directions=objective.directions)  # doctest: +SKIP
+        >>> study.optimize(objective, n_trials=50)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace | str | Callable[[Trial], Any],
+        evaluator: Evaluator,
+        train: TrainFunction,
+        *,
+        objectives: Sequence[str] = (METRIC, "latency_ms"),
+        floor: float | None = None,
+        snap_channels: bool = True,
+    ) -> None:
+        known = (METRIC, *HARDWARE)
+        if not objectives or len(set(objectives)) < len(objectives) or set(objectives) - set(known):
+            raise StudyError(
+                f"objectives {list(objectives)}: name one or more of {', '.join(known)}, each once"
+            )
+        if "energy_mj" in objectives and evaluator.spec.power is None:
+            raise StudyError(
+                f"objective energy_mj: the power of {evaluator.spec.name} is not known"
+            )
+        self.space = as_space(space)
+        self.evaluator = evaluator
+        self.objectives = tuple(objectives)
+        self.snap_channels = snap_channels
+        self._train = train
+        self._floor = floor
+        self._memory = _Memory()
+
+    @property
+    def directions(self) -> list[str]:
+        """For ``optuna.create_study``: the metric is maximized, the hardware minimized."""
+        return ["maximize" if name == METRIC else "minimize" for name in self.objectives]
+
+    def config(self) -> dict[str, Any]:
+        """What must be equal for two runs to belong to one study."""
+        return {
+            "space": self.space.name,
+            "objectives": list(self.objectives),
+            "budget": self.evaluator.budget.to_dict(),
+            "snap_channels": self.snap_channels,
+            "target": self.evaluator.backend.target.digest,
+        }
+
+    def __call__(self, trial: Trial) -> tuple[float, ...]:
+        """Judge, and perhaps train, one candidate.
+
+        Returns:
+            One finite value an objective.
+
+        Raises:
+            optuna.TrialPruned: The sampled parameters make no valid network.
+            TrainingError: ``train`` raised or returned no finite number.
+            HwnasError: Board or table failed; the study goes on with ``catch=HwnasError``.
+        """
+        try:
+            candidate = self.space.candidate(trial)
+        except SpaceError as error:
+            trial.set_user_attr("hwnas_invalid", str(error))
+            raise optuna.TrialPruned(str(error)) from error
+        network = snap(candidate.network) if self.snap_channels else candidate.network
+        earlier = self._memory.find(trial, network.digest)
+        if earlier is not None:
+            record = replace(
+                earlier.record, gate=Gate.DUPLICATE, seconds={}, duplicate_of=earlier.number
+            )
+        else:
+            record = self._judge(trial, candidate, network)
+        for name, violation in record.violations.items():
+            trial.set_constraint(name, violation)
+        trial.set_user_attr(ATTRIBUTE, record.to_attribute())
+        return tuple(
+            record.metric if name == METRIC else float(record.cost[name])
+            for name in self.objectives
+        )
+
+    def _judge(self, trial: Trial, candidate: Candidate, network: Network) -> TrialRecord:
+        evaluation = self.evaluator.evaluate(network)
+        seconds = {str(rung): spent for rung, spent in evaluation.seconds.items()}
+        metric, gate = self._floor_of(network), Gate(evaluation.verdict.rung)
+        if evaluation.verdict.feasible:
+            start = time.perf_counter()
+            metric, gate = self._trained(trial, candidate, network), Gate.TRAINED
+            seconds[str(Rung.TRAIN)] = time.perf_counter() - start
+        return _record(network, evaluation, gate, metric, seconds)
+
+    def _trained(self, trial: Trial, candidate: Candidate, network: Network) -> float:
+        unchanged = candidate.model is not None and network == candidate.network
+        model = candidate.model if unchanged else to_keras(network)
+        try:
+            metric = float(self._train(model, trial))
+        except (HwnasError, optuna.TrialPruned):
+            raise
+        except Exception as error:
+            raise TrainingError(
+                f"trial {trial.number}: train raised {type(error).__name__}: {error}"
+            ) from error
+        if not math.isfinite(metric):
+            raise TrainingError(
+                f"trial {trial.number}: train returned {metric}; a finite number is wanted"
+            )
+        return metric
+
+    def _floor_of(self, network: Network) -> float:
+        return 1 / max(network.output_shape[-1], 2) if self._floor is None else self._floor
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    number: int
+    record: TrialRecord
+
+
+class _Memory:
+    """Finished candidates of a study by digest, read from its storage as they come in."""
+
+    def __init__(self) -> None:
+        self._by_digest: dict[str, _Remembered] = {}
+        self._seen: set[int] = set()
+        self._study: int | None = None
+
+    def find(self, trial: Trial, digest: str) -> _Remembered | None:
+        if self._study != trial.study._study_id:
+            self._study = trial.study._study_id
+            self._by_digest.clear()
+            self._seen.clear()
+        finished = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        for other in finished:
+            if other.number not in self._seen:
+                self._seen.add(other.number)
+                record = read_record(other)
+                if record is not None and record.duplicate_of is None:
+                    self._by_digest.setdefault(record.digest, _Remembered(other.number, record))
+        return self._by_digest.get(digest)
+
+
+def _record(
+    network: Network,
+    evaluation: Evaluation,
+    gate: Gate,
+    metric: float,
+    seconds: dict[str, float],
+) -> TrialRecord:
+    return TrialRecord(
+        gate=gate,
+        digest=network.digest,
+        network=network.to_dict(),
+        cost=evaluation.cost.to_dict(),
+        metric=metric,
+        trained=gate is Gate.TRAINED,
+        violations=dict(evaluation.verdict.violations),
+        seconds=seconds,
+    )

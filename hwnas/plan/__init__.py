@@ -1,0 +1,38 @@
+"""Execution plans: a network as the bytes that the firmware runs (docs/plan-format.md)."""
+
+from __future__ import annotations
+
+from hwnas.plan._compile import ExecutionPlan, Placement, compile_layers, compile_plan
+from hwnas.plan._format import (
+    PARAMETER_ALIGNMENT,
+    ParameterKind,
+    parameter_counts,
+    plan_bytes,
+)
+from hwnas.plan._parameters import (
+    LayerParameters,
+    NetworkParameters,
+    TensorQuantization,
+    layer_parameters,
+    quantize_multiplier,
+)
+from hwnas.plan._pool import DEFAULT_SEED, ParameterPool, PoolLayout
+
+__all__ = [
+    "DEFAULT_SEED",
+    "PARAMETER_ALIGNMENT",
+    "ExecutionPlan",
+    "LayerParameters",
+    "NetworkParameters",
+    "ParameterKind",
+    "ParameterPool",
+    "Placement",
+    "PoolLayout",
+    "TensorQuantization",
+    "compile_layers",
+    "compile_plan",
+    "layer_parameters",
+    "parameter_counts",
+    "plan_bytes",
+    "quantize_multiplier",
+]

@@ -1,0 +1,70 @@
+"""Quantization of networks that were never trained: plausible, constant, the same for all.
+
+What the seeded pool holds (weights, biases, a convolution's multipliers and shifts) is not chosen
+here; these are the few numbers that a plan itself carries. None of them changes what a kernel
+executes but softmax's, whose input scale of 0.1 makes it compute an exponential for nearly every
+input, as for the logits of a trained network.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+from hwnas.network import Activation, Layer, Network, Operator
+from hwnas.plan._parameters import (
+    INT8_MIN,
+    LayerParameters,
+    NetworkParameters,
+    TensorQuantization,
+    layer_parameters,
+)
+
+RECTIFIED_ZERO_POINT: Final = INT8_MIN
+"""Of values that cannot be negative: images, probabilities, what a rectifier leaves."""
+OTHER_ZERO_POINT: Final = -1
+"""Of all others: about symmetric."""
+_UNIFORM_INT8_DEVIATION: Final = 74.0
+"""Standard deviation of uniform int8 values: a dense layer's sums are scaled back by it."""
+_KEEPS_ZERO_POINT: Final = frozenset(
+    {
+        Operator.MAX_POOL2D,
+        Operator.AVERAGE_POOL2D,
+        Operator.GLOBAL_AVERAGE_POOL2D,
+        Operator.RESHAPE,
+    }
+)
+_RECTIFIED: Final = frozenset({Operator.SOFTMAX, Operator.RELU, Operator.RELU6})
+_RELU6_SCALE: Final = 6 / 255
+_SCALE: Final = 0.1
+
+
+def network_parameters(network: Network) -> NetworkParameters:
+    """Zero points, bounds and constants of a network; the rest is left to the pool."""
+    points = [RECTIFIED_ZERO_POINT]
+    layers = []
+    for node in network.nodes:
+        source = points[node.inputs[0]]
+        points.append(output_zero_point(node.layer, source))
+        layers.append(synthetic_parameters(node.layer, source))
+    return NetworkParameters(tuple(points), tuple(layers))
+
+
+def output_zero_point(layer: Layer, input_zero_point: int) -> int:
+    """The zero point that a layer's output gets, as TensorFlow Lite's converter would choose."""
+    if layer.activation is not Activation.NONE or layer.operator in _RECTIFIED:
+        return RECTIFIED_ZERO_POINT
+    return input_zero_point if layer.operator in _KEEPS_ZERO_POINT else OTHER_ZERO_POINT
+
+
+def synthetic_parameters(layer: Layer, input_zero_point: int) -> LayerParameters:
+    """Bounds and constants of a layer; weights, biases and factors are left to the pool."""
+    relu6 = layer.activation is Activation.RELU6 or layer.operator is Operator.RELU6
+    output = TensorQuantization(
+        _RELU6_SCALE if relu6 else _SCALE, output_zero_point(layer, input_zero_point)
+    )
+    inputs = [TensorQuantization(_SCALE, input_zero_point)] * len(layer.input_shapes)
+    weight_scale = 1 / (_UNIFORM_INT8_DEVIATION * math.sqrt(layer.input_shape[-1]))
+    parameters = layer_parameters(layer, inputs, output, weight_scales=[weight_scale])
+    return replace(parameters, multipliers=(), shifts=())

@@ -1,0 +1,5 @@
+"""Plots of what a search found."""
+
+from hwnas.report.front import plot_front
+
+__all__ = ["plot_front"]

@@ -1,0 +1,22 @@
+"""Search spaces: declared in YAML, or a user's own function of a trial."""
+
+from __future__ import annotations
+
+from hwnas.spaces._base import Candidate, SearchSpace
+from hwnas.spaces._catalog import as_space, list_spaces, load_space
+from hwnas.spaces._declared import DeclaredSpace
+from hwnas.spaces._function import FunctionError, FunctionSpace, load_function
+from hwnas.spaces._schema import SPACE_FORMAT_VERSION
+
+__all__ = [
+    "SPACE_FORMAT_VERSION",
+    "Candidate",
+    "DeclaredSpace",
+    "FunctionError",
+    "FunctionSpace",
+    "SearchSpace",
+    "as_space",
+    "list_spaces",
+    "load_function",
+    "load_space",
+]

@@ -1,0 +1,261 @@
+"""Search spaces that are declared in a YAML file."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from hwnas.errors import NetworkError, SpaceError
+from hwnas.network import Network, NetworkBuilder, Shape
+from hwnas.spaces._base import SearchSpace
+from hwnas.spaces._compile import (
+    CLASSES,
+    INPUT,
+    PREVIOUS,
+    DeclaredParameter,
+    Plan,
+    Step,
+    compile_space,
+)
+from hwnas.spaces._parameters import Suggesting, Value
+from hwnas.spaces._schema import SpaceFile
+from hwnas.spaces._validation import validate
+from hwnas.spaces._yaml import Document, KeyPath, read_document, render
+
+PROBES: Final = 64
+
+
+class DeclaredSpace(SearchSpace):
+    """A space from a YAML file; docs/search-spaces.md describes the format.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SpaceError: The file is not a valid space; the message names line and key.
+
+    Example:
+        >>> from hwnas.spaces import load_space
+        >>> load_space("lenet").reference("lenet").output_shape
+        (10,)
+    """
+
+    def __init__(self, path: Path) -> None:
+        document = read_document(path)
+        self._file = validate(document)
+        self._plan = compile_space(self._file, document)
+        self._points = _reference_points(self._file, self._plan, document)
+        self._prove(document)
+
+    @property
+    def name(self) -> str:
+        """The name that the file states."""
+        return self._file.name
+
+    @property
+    def description(self) -> str:
+        """What the file says about itself."""
+        return self._file.description
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of every network's input, without the batch."""
+        return tuple(self._file.input)
+
+    @property
+    def classes(self) -> int | None:
+        """Length of every network's output; ``None`` where the file does not say."""
+        return self._file.classes
+
+    @property
+    def parameters(self) -> Mapping[str, DeclaredParameter]:
+        """Every parameter that a trial can be asked for, by the name it is asked under."""
+        return self._plan.parameters
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Names of the known networks that are points of this space."""
+        return tuple(self._points)
+
+    def reference_parameters(self, name: str) -> dict[str, Value]:
+        """A reference as a point, for ``study.enqueue_trial``.
+
+        Raises:
+            SpaceError: The space has no reference of that name.
+        """
+        if name not in self._points:
+            super().reference(name)
+        return dict(self._points[name])
+
+    def reference(self, name: str) -> Network:
+        """A known network of this space.
+
+        Raises:
+            SpaceError: The space has no reference of that name.
+        """
+        return self.sample(_Point(self.reference_parameters(name)))
+
+    def sample(self, trial: Suggesting) -> Network:
+        """The network of a trial; see :meth:`SearchSpace.sample`."""
+        return _Sampling(self._file, trial).run(self._plan.steps)
+
+    def _prove(self, document: Document) -> None:
+        """Build every reference; without any, find one sample that makes a network."""
+        for name in self._points:
+            point = _Point(self.reference_parameters(name))
+            path = ("references", name, "parameters")
+            try:
+                self.sample(point)
+            except SpaceError as error:
+                raise document.error(path, str(error)) from error
+            if point.unasked:
+                raise document.error(
+                    path, f"never asked for with the others: {', '.join(sorted(point.unasked))}"
+                )
+        if not self._points:
+            self._find_a_network(document)
+
+    def _find_a_network(self, document: Document) -> None:
+        draw = random.Random(0)
+        for left in reversed(range(PROBES)):
+            try:
+                self.sample(_Draw(draw))
+                return
+            except SpaceError as error:
+                if not left:
+                    raise document.error(
+                        ("layers",), f"none of {PROBES} samples is a network; the last: {error}"
+                    ) from error
+
+
+class _Sampling:
+    """One walk over a space's steps."""
+
+    def __init__(self, file: SpaceFile, trial: Suggesting) -> None:
+        self._file = file
+        self._trial = trial
+        self._builder = NetworkBuilder(file.input)
+        self._asked: dict[str, Value] = {}
+        self._outputs = {INPUT: self._builder.input}
+        self._scopes: list[tuple[Mapping[str, DeclaredParameter], str]] = [(file.parameters, "")]
+        self._constants: dict[str, Value] = {}
+        if file.classes is not None:
+            self._constants[CLASSES] = file.classes
+
+    def run(self, steps: tuple[Step, ...]) -> Network:
+        self._follow(steps, self._builder.input)
+        try:
+            network = self._builder.build()
+        except NetworkError as error:
+            raise self._error(("layers",), str(error)) from error
+        classes = self._file.classes
+        if classes is not None and network.output_shape != (classes,):
+            raise self._error(
+                ("layers",), f"the output is {network.output_shape}, not one per class: {classes}"
+            )
+        return network
+
+    def _follow(self, steps: tuple[Step, ...], previous: int) -> int:
+        for step in steps:
+            if all(self._lookup(name) in values for name, values in step.when):
+                previous = self._enter(step, previous)
+            if step.named:
+                self._outputs[step.named] = previous
+        return previous
+
+    def _enter(self, step: Step, previous: int) -> int:
+        x = self._output(step.takes, previous, step.path) if step.takes else previous
+        if step.operator == "block":
+            return self._follow(step.steps, x)
+        if step.operator == "repeat":
+            return self._repeat(step, x)
+        options: dict[str, Any] = {
+            name: option.resolve(self._lookup) for name, option in step.options
+        }
+        inputs = [self._output(name, x, step.path) for name in step.adds] or [x]
+        try:
+            value: int = getattr(self._builder, step.operator)(*inputs, **options)
+        except NetworkError as error:
+            raise self._error((*step.path, step.operator), str(error)) from error
+        return value
+
+    def _repeat(self, step: Step, x: int) -> int:
+        assert step.times is not None
+        outer = self._scopes[-1][1]
+        for turn in range(step.times.resolve(self._lookup)):
+            self._scopes.append((step.parameters, f"{outer}_{turn + 1}"))
+            x = self._follow(step.steps, x)
+            self._scopes.pop()
+        return x
+
+    def _output(self, name: str, previous: int, path: KeyPath) -> int:
+        if name == PREVIOUS:
+            return previous
+        if name not in self._outputs:
+            raise self._error(path, f"the entry named {name!r} is not part of this sample")
+        return self._outputs[name]
+
+    def _lookup(self, name: str) -> Value:
+        for parameters, suffix in reversed(self._scopes):
+            if name in parameters:
+                asked = name + suffix
+                if asked not in self._asked:
+                    self._asked[asked] = parameters[name].suggest(self._trial, asked)
+                return self._asked[asked]
+        return self._constants[name]
+
+    def _error(self, path: KeyPath, message: str) -> SpaceError:
+        point = ", ".join(f"{name}={value}" for name, value in self._asked.items())
+        return SpaceError(
+            f"space {self._file.name}, {render(path)}: {message}; with {point or 'no parameters'}"
+        )
+
+
+class _Point:
+    """A trial whose parameters are given."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = values
+        self.unasked = set(values)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        return int(self._take(name))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._take(name)
+
+    def _take(self, name: str) -> Value:
+        if name not in self._values:
+            raise SpaceError(f"parameter {name!r} is missing")
+        self.unasked.discard(name)
+        return self._values[name]
+
+
+class _Draw:
+    """A trial whose parameters are drawn at random."""
+
+    def __init__(self, draw: random.Random) -> None:
+        self._draw = draw
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        return self._draw.randrange(low, high + 1, step)
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._draw.choice(choices)
+
+
+def _reference_points(
+    file: SpaceFile, plan: Plan, document: Document
+) -> dict[str, Mapping[str, Value]]:
+    for name, reference in file.references.items():
+        for parameter, value in reference.parameters.items():
+            path = ("references", name, "parameters", parameter)
+            domain = plan.parameters.get(parameter)
+            if domain is None:
+                known = ", ".join(plan.parameters) or "none"
+                raise document.error(path, f"there is no such parameter; known: {known}")
+            if not domain.contains(value):
+                raise document.error(path, f"{value!r} is not {domain}")
+    return {name: reference.parameters for name, reference in file.references.items()}

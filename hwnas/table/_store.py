@@ -1,0 +1,438 @@
+"""The lookup table itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, TextIO, cast
+
+from hwnas.errors import TableError
+from hwnas.network import Layer
+from hwnas.table import _jsonl, _rows, _schema
+from hwnas.table._database import Database
+from hwnas.table._messages import Nearest, conflict_message, missing_message, name_layers
+from hwnas.table._records import (
+    Conflict,
+    ImportReport,
+    LayerRecord,
+    NetworkRecord,
+    Record,
+    TableStats,
+)
+from hwnas.target import Provenance, TargetIdentity
+
+CACHED_ROWS: Final = 100_000
+"""Rows a target that are kept in memory; beyond it the target's rows are read again."""
+BATCH_ROWS: Final = 1000
+BATCH_BYTES: Final = 8 << 20
+
+_Cache = dict[Layer | str, Record]
+Measure = Callable[[Sequence[Layer]], Iterable[LayerRecord]]
+
+
+class LookupTable:
+    """Costs of layers and networks on targets, in SQLite or PostgreSQL.
+
+    Made by :meth:`open`. Threads may share one object; each process opens its own, also after a
+    fork. Rows that were read once stay in memory and are not read again: what another process
+    replaces is seen after :meth:`refresh`. What it adds is seen at once.
+
+    Example:
+        >>> from hwnas.network import dense
+        >>> from hwnas.target import Provenance, TargetIdentity
+        >>> target = TargetIdentity(
+        ...     "nucleo_l496zg", "cortex-m4", 80_000_000, "sram1", "cmsis_nn", "4.0.0",
+        ...     "gcc", "12.2.1", "-O3", "0" * 64, "1" * 64, "warm",
+        ...     Provenance.SIMULATED, "cortex-m4/1",
+        ... )
+        >>> layer = dense((84,), 10)
+        >>> with LookupTable.open(":memory:") as table:
+        ...     table.put(
+        ...         target, [LayerRecord(layer, 3, 5210, 5210, 5211, None, target.provenance)]
+        ...     )
+        ...     table.get(target, [layer])[layer].cycles_median
+        5210
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cache: dict[str, _Cache] = {}
+
+    @classmethod
+    def open(
+        cls, url_or_path: str | Path, *, create: bool = True, timeout_s: float = 30.0
+    ) -> LookupTable:
+        """Open a lookup table, and make it if there is none.
+
+        Args:
+            url_or_path: A path of an SQLite file, ``:memory:``, or an SQLAlchemy URL of SQLite
+                or PostgreSQL.
+            create: Make the file, its folder and the tables where they are missing.
+            timeout_s: How long to wait for another writer's lock, in seconds (SQLite).
+
+        Raises:
+            TableError: The place cannot be reached or written, holds something else or another
+                schema version, or is missing while ``create`` is False.
+        """
+        return cls(Database.open(url_or_path, create=create, timeout_s=timeout_s))
+
+    def __enter__(self) -> LookupTable:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def label(self) -> str:
+        """The path, or the URL without its password."""
+        return self._database.label
+
+    def close(self) -> None:
+        """Give the database back; any later use but another close raises TableError."""
+        self._cache = {}
+        self._database.close()
+
+    def refresh(self) -> None:
+        """Forget the rows in memory, so that the next look-ups read the database."""
+        self._cache = {}
+
+    def get(self, target: TargetIdentity, layers: Iterable[Layer]) -> dict[Layer, LayerRecord]:
+        """Look layers up.
+
+        Args:
+            target: Exactly this identity.
+            layers: In any order, also repeated; free layers have no row.
+
+        Returns:
+            The rows that the table has; layers without one are left out.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        # Kept for the whole call: what is read before a refresh must not be kept after it.
+        cache = self._cache.setdefault(target.digest, {})
+        found: dict[Layer, Record] = {}
+        unknown: dict[Layer, None] = {}
+        for layer in layers:
+            record = cache.get(layer)
+            if record is None:
+                unknown[layer] = None
+            else:
+                found[layer] = record
+        by_digest = {layer.digest: layer for layer in unknown if not layer.is_free}
+        if by_digest:
+            with self._database.transaction("read") as connection:
+                read = _rows.fetch(connection, _schema.LAYER, target.digest, by_digest)
+            found.update((by_digest[key], _keep(cache, record)) for key, record in read.items())
+        return cast("dict[Layer, LayerRecord]", found)
+
+    def get_network(self, target: TargetIdentity, digest: str) -> NetworkRecord | None:
+        """Look a whole network up.
+
+        Args:
+            target: Exactly this identity.
+            digest: The network's digest.
+
+        Returns:
+            The row, its network without names; None where the table has none.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        cache = self._cache.setdefault(target.digest, {})
+        record = cache.get(digest)
+        if record is None:
+            with self._database.transaction("read") as connection:
+                record = _rows.fetch_network(connection, target.digest, digest)
+            if record is not None:
+                record = _keep(cache, record)
+        return cast("NetworkRecord | None", record)
+
+    def put(
+        self, target: TargetIdentity, records: Iterable[LayerRecord], *, replace: bool = False
+    ) -> None:
+        """Store rows of layers, all or none. Storing the same costs again changes nothing.
+
+        Args:
+            target: What they were obtained on.
+            records: The rows; all of the target's provenance.
+            replace: Overwrite rows that state another cost.
+
+        Raises:
+            TableError: The table holds another cost for a layer and ``replace`` is False, a
+                provenance is not the target's, or the database cannot be written.
+        """
+        self._put(_schema.LAYER, target, list(records), replace=replace)
+
+    def put_network(
+        self, target: TargetIdentity, record: NetworkRecord, *, replace: bool = False
+    ) -> None:
+        """Store the row of a whole network; as :meth:`put`.
+
+        Raises:
+            TableError: As :meth:`put`.
+        """
+        self._put(_schema.NETWORK, target, [record], replace=replace)
+
+    def get_or_measure(
+        self, target: TargetIdentity, layers: Iterable[Layer], measure: Measure
+    ) -> dict[Layer, LayerRecord]:
+        """Look layers up, and obtain and store what is missing.
+
+        Every row is stored as soon as ``measure`` yields it: an interruption loses the layer in
+        flight only. Where another process stored a row meanwhile, that row counts.
+
+        Args:
+            target: What ``measure`` obtains rows on.
+            layers: In any order, also repeated; free layers are skipped.
+            measure: Called at most once, with the missing layers, each once; yields a row of
+                each, in any order.
+
+        Returns:
+            A row of every layer that is not free.
+
+        Raises:
+            TableError: ``measure`` left a layer out or yielded one it was not asked for, or a
+                simulated row differs from what another process stored (simulation repeats to
+                the cycle, so the identity is wrong), or the database failed.
+        """
+        wanted = _costly(layers)
+        found = self.get(target, wanted)
+        missing = [layer for layer in wanted if layer not in found]
+        if not missing:
+            return found
+        asked = set(missing)
+        for record in measure(tuple(missing)):
+            if record.layer not in asked:
+                raise TableError(
+                    f"{self.label}: measuring gave a row that was not asked for: "
+                    f"{record.layer.describe()}"
+                )
+            found[record.layer] = self._put_first(target, record)
+        left = [layer for layer in missing if layer not in found]
+        if left:
+            raise TableError(f"{self.label}: measuring gave no row of {name_layers(left)}")
+        return found
+
+    def require(self, target: TargetIdentity, layers: Iterable[Layer]) -> dict[Layer, LayerRecord]:
+        """Look layers up that must be there.
+
+        Args:
+            target: Exactly this identity.
+            layers: In any order, also repeated; free layers are skipped.
+
+        Returns:
+            A row of every layer that is not free.
+
+        Raises:
+            TableError: A layer has no row. The message names the missing layers, and where the
+                table lacks the target, in which fields the nearest one differs.
+        """
+        wanted = _costly(layers)
+        found = self.get(target, wanted)
+        missing = [layer for layer in wanted if layer not in found]
+        if missing:
+            raise TableError(missing_message(self.label, target, missing, self.nearest(target)))
+        return found
+
+    def targets(self) -> list[TargetIdentity]:
+        """The targets that have rows, by digest.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        with self._database.transaction("read") as connection:
+            return _rows.all_targets(connection)
+
+    def nearest(self, target: TargetIdentity) -> Nearest | None:
+        """The target in the table that differs in the fewest fields.
+
+        Returns:
+            The target and its differences, ``target``'s value first (empty where it is in the
+            table); None for an empty table. Of several, one of the same board, then the first
+            by digest.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        found = [(other, target.differences(other)) for other in self.targets()]
+        if not found:
+            return None
+        return min(found, key=lambda pair: (len(pair[1]), "board" in pair[1], pair[0].digest))
+
+    def stats(self) -> TableStats:
+        """Counts of rows by target and operator.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        with self._database.transaction("read") as connection:
+            counted = [
+                row
+                for target in _rows.all_targets(connection)
+                for row in _rows.stats_of(connection, target)
+            ]
+        return TableStats(tuple(counted))
+
+    def export_jsonl(
+        self,
+        destination: TextIO | str | Path,
+        targets: Iterable[TargetIdentity] | None = None,
+    ) -> int:
+        """Write the table as JSON lines; equal tables give equal bytes.
+
+        Args:
+            destination: A text stream, or a path, which is replaced once all is written.
+            targets: Only these; all by default.
+
+        Returns:
+            How many rows were written.
+
+        Raises:
+            TableError: The database cannot be read, or the file cannot be written.
+        """
+        if not isinstance(destination, str | Path):
+            return self._export(destination, targets)
+        path = Path(destination)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            try:
+                with draft.open("w", encoding="ascii", newline="\n") as stream:
+                    rows = self._export(stream, targets)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
+        except (OSError, ValueError) as error:
+            raise TableError(f"{path}: the export cannot be written ({error})") from error
+        return rows
+
+    def import_jsonl(self, path: str | Path) -> ImportReport:
+        """Add the rows of an export; rows that are there are never overwritten.
+
+        Importing twice changes nothing the second time. Rows are stored in batches, each all or
+        none, so an interrupted import can be run again.
+
+        Args:
+            path: A file from :meth:`export_jsonl`; it need not be trusted.
+
+        Raises:
+            TableError: The file cannot be read, or the database cannot be written.
+        """
+        report = ImportReport(0, 0, [], [])
+        try:
+            with Path(path).open("rb") as stream:
+                for batch in _batches(_jsonl.read_lines(stream), report.malformed):
+                    report = self._import_batch(batch, report)
+        except (OSError, ValueError) as error:
+            raise TableError(f"{path}: the import cannot be read ({error})") from error
+        return report
+
+    # --- private -----------------------------------------------------------------------------
+
+    def _put(
+        self,
+        kind: _schema.Kind,
+        target: TargetIdentity,
+        records: Sequence[Record],
+        *,
+        replace: bool,
+    ) -> None:
+        _check_provenance(target, records)
+        offers = [(target, record) for record in records]
+        with self._database.transaction("written", writes=True) as connection:
+            merged = _rows.merge(connection, kind, offers, replace=replace)
+            conflicts = [_conflict(entry) for entry in merged if entry.conflicts]
+            if conflicts and not replace:
+                raise TableError(conflict_message(self.label, conflicts))
+        if replace:
+            cache = self._cache.setdefault(target.digest, {})
+            cache.update((entry.stored.key, entry.stored) for entry in merged)
+
+    def _put_first(self, target: TargetIdentity, record: LayerRecord) -> LayerRecord:
+        """Store a new row, and return the one that counts: another process may have been first."""
+        _check_provenance(target, [record])
+        with self._database.transaction("written", writes=True) as connection:
+            (merged,) = _rows.merge(connection, _schema.LAYER, [(target, record)])
+            if merged.conflicts and target.provenance is not Provenance.MEASURED:
+                raise TableError(conflict_message(self.label, [_conflict(merged)]))
+        return cast("LayerRecord", merged.stored)
+
+    def _import_batch(self, batch: Sequence[_jsonl.Parsed], report: ImportReport) -> ImportReport:
+        merged: list[tuple[int, _rows.Merged]] = []
+        with self._database.transaction("written", writes=True) as connection:
+            for kind in _schema.KINDS:
+                rows = [row for row in batch if row.kind is kind]
+                entries = _rows.merge(connection, kind, [(row.target, row.record) for row in rows])
+                merged += zip((row.line for row in rows), entries, strict=True)
+        conflicts = [_conflict(entry, line) for line, entry in merged if entry.conflicts]
+        added = sum(entry.is_new for _, entry in merged)
+        return ImportReport(
+            report.added + added,
+            report.unchanged + len(merged) - added - len(conflicts),
+            report.conflicts + conflicts,
+            report.malformed,
+        )
+
+    def _export(self, stream: TextIO, targets: Iterable[TargetIdentity] | None) -> int:
+        wanted = None if targets is None else {target.digest for target in targets}
+        rows = 0
+        with self._database.transaction("exported") as connection:
+            for target in _rows.all_targets(connection):
+                if wanted is not None and target.digest not in wanted:
+                    continue
+                stream.write(f"{_jsonl.target_line(target)}\n")
+                for kind in _schema.KINDS:
+                    for row in _rows.stream(connection, kind, target.digest):
+                        stream.write(f"{_jsonl.row_line(kind, row)}\n")
+                        rows += 1
+        return rows
+
+
+def _keep(cache: _Cache, record: Record) -> Record:
+    if len(cache) >= CACHED_ROWS:
+        cache.clear()
+    # Not overwritten: where another thread replaced the row meanwhile, its row is the newer.
+    return cache.setdefault(record.key, record)
+
+
+def _costly(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers that have rows, each once."""
+    return list(dict.fromkeys(layer for layer in layers if not layer.is_free))
+
+
+def _conflict(merged: _rows.Merged, line: int | None = None) -> Conflict:
+    return Conflict(merged.target, merged.stored, merged.offered, line)
+
+
+def _check_provenance(target: TargetIdentity, records: Sequence[Record]) -> None:
+    for record in records:
+        if record.provenance is not target.provenance:
+            raise TableError(
+                f"row: is {record.provenance}, its target {target.provenance}; the two never mix"
+            )
+
+
+def _batches(
+    lines: Iterable[_jsonl.Parsed | _jsonl.Malformed], malformed: list[tuple[int, str]]
+) -> Iterator[list[_jsonl.Parsed]]:
+    """Rows in batches of bounded size; lines that are none go to ``malformed``."""
+    batch: list[_jsonl.Parsed] = []
+    size = 0
+    for line in lines:
+        if isinstance(line, _jsonl.Malformed):
+            malformed.append((line.line, line.reason))
+            continue
+        batch.append(line)
+        size += line.size
+        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,96 @@
+"""What hwnas writes into a trial's user attributes, and reads back from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from optuna.trial import FrozenTrial, TrialState
+
+from hwnas.errors import StudyError
+from hwnas.network import Network
+
+ATTRIBUTE: Final = "hwnas"
+"""One attribute holds it all: every attribute costs a storage a write of its own."""
+
+
+class Gate(StrEnum):
+    """What ended a candidate's way: a gate, or its training."""
+
+    SPACE = "space"
+    DUPLICATE = "duplicate"
+    STATIC = "static"
+    TABLE = "table"
+    BOARD = "board"
+    TRAINED = "trained"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """A candidate's fate.
+
+    Attributes:
+        gate: What ended its way.
+        digest: Of the network after snapping.
+        network: That network as plain data (:meth:`hwnas.network.Network.to_dict`).
+        cost: :meth:`hwnas.evaluator.HardwareCost.to_dict`, with each figure's provenance.
+        metric: What ``train`` returned, or the floor where nothing was trained.
+        trained: Whether ``metric`` was trained for (by this trial or the one it repeats).
+        violations: Each checked limit's (value - limit) / limit.
+        seconds: Host time by rung.
+        duplicate_of: Number of the trial with the same network.
+    """
+
+    gate: Gate
+    digest: str
+    network: Mapping[str, Any]
+    cost: Mapping[str, Any]
+    metric: float
+    trained: bool
+    violations: Mapping[str, float]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    duplicate_of: int | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """True when no checked limit is exceeded."""
+        return all(value <= 0 for value in self.violations.values())
+
+    def rebuild_network(self) -> Network:
+        """The network as it was judged.
+
+        Raises:
+            NetworkError: The stored data is damaged.
+        """
+        return Network.from_dict(self.network)
+
+    def to_attribute(self) -> dict[str, Any]:
+        """Plain data for ``trial.set_user_attr``."""
+        return asdict(self)
+
+
+def read_record(trial: FrozenTrial) -> TrialRecord | None:
+    """The record in a trial's attributes, or ``None`` if it has none.
+
+    Raises:
+        StudyError: The attribute is there but not one of this version.
+    """
+    data = trial.user_attrs.get(ATTRIBUTE)
+    if data is None:
+        return None
+    try:
+        return TrialRecord(**{**data, "gate": Gate(data["gate"])})
+    except (TypeError, KeyError, ValueError) as error:
+        raise StudyError(
+            f"trial {trial.number}: its '{ATTRIBUTE}' attribute is not from this version of "
+            f"hwnas ({error}); use another study name"
+        ) from error
+
+
+def finished_records(trials: Iterable[FrozenTrial]) -> dict[int, TrialRecord]:
+    """Records of completed and pruned trials, by trial number."""
+    done = (TrialState.COMPLETE, TrialState.PRUNED)
+    records = ((t.number, read_record(t)) for t in trials if t.state in done)
+    return {number: record for number, record in records if record is not None}

@@ -1,0 +1,199 @@
+"""The emulated core with its memories and its bus."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+import unicorn
+from unicorn import arm_const, unicorn_const
+
+from hwnas.boards import BoardSpec
+from hwnas.errors import BoardError
+from hwnas.virtual.counters import Counters
+from hwnas.virtual.image import Image, Segment
+from hwnas.virtual.peripherals import Peripheral
+
+PAGE_BYTES: Final = 1024
+_ERASED: Final = b"\xff"
+_NOWHERE: Final = 0xFFFF_FFFE
+_THUMB: Final = 1
+_VECTORS: Final = struct.Struct("<II")
+_MODELS: Final = {"cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4}
+_ACCESSES: Final = {
+    unicorn_const.UC_MEM_READ_UNMAPPED: "reading",
+    unicorn_const.UC_MEM_WRITE_UNMAPPED: "writing",
+    unicorn_const.UC_MEM_FETCH_UNMAPPED: "fetching code from",
+    unicorn_const.UC_MEM_READ_PROT: "reading protected",
+    unicorn_const.UC_MEM_WRITE_PROT: "writing protected",
+    unicorn_const.UC_MEM_FETCH_PROT: "fetching code from",
+}
+
+
+class Machine:
+    """Executes an image, and counts what it does.
+
+    Flash holds the image, with data beside it, and 0xFF elsewhere; code runs only from the pages
+    of flash that the image's code lies in. RAM starts as zeros and keeps its contents over resets.
+
+    Args:
+        spec: The board.
+        image: The firmware.
+        data: More bytes for the flash, by address.
+        counters: What counts; attached by this.
+
+    Raises:
+        BoardError: The core cannot be emulated, or image and data do not fit the flash.
+    """
+
+    def __init__(self, spec: BoardSpec, image: Image, data: Mapping[int, bytes]) -> None:
+        if spec.core.name not in _MODELS:
+            raise BoardError(f"{spec.name}: the core {spec.core.name!r} cannot be emulated yet")
+        self._spec = spec
+        self._image = image
+        flash = _fill_flash(spec, image, data)
+        self.code_bytes = _code_bytes(spec, image)
+        self.code = bytes(flash[: self.code_bytes])
+        self.counters = Counters(
+            spec.flash.base,
+            self.code,
+            spec.flash.base,
+            spec.flash.size_bytes,
+            spec.flash.instruction_cache,
+            spec.flash.data_cache,
+        )
+        # With UC_MODE_MCLASS the model would be ignored.
+        self._engine = engine = unicorn.Uc(
+            unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB, _MODELS[spec.core.name]
+        )
+        read, write, run = (
+            unicorn_const.UC_PROT_READ, unicorn_const.UC_PROT_WRITE, unicorn_const.UC_PROT_EXEC,
+        )  # fmt: skip
+        base, end = spec.flash.base, spec.flash.size_bytes
+        engine.mem_map(base, self.code_bytes, read | run)
+        if end > self.code_bytes:
+            engine.mem_map(base + self.code_bytes, end - self.code_bytes, read)
+        engine.mem_map(spec.ram.base, spec.ram.size_bytes, read | write)
+        engine.mem_write(base, bytes(flash))
+        engine.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._note_access)
+        self.counters.attach(engine)
+        self._fresh = engine.context_save()
+        self._bad_access = ""
+        self._pc = 0
+        self.reset()
+
+    def connect(self, peripherals: Iterable[Peripheral]) -> None:
+        """Puts peripherals on the bus."""
+        for peripheral in peripherals:
+            self._engine.mmio_map(
+                peripheral.base, peripheral.size_bytes, _read, peripheral, _write, peripheral
+            )
+
+    def reset(self) -> None:
+        """Starts over from the vector table, with cold caches."""
+        stack, entry = _VECTORS.unpack_from(self.code)
+        if not entry & _THUMB:
+            raise BoardError(f"{self._spec.name}: the reset vector {entry:#010x} is not Thumb code")
+        self._engine.context_restore(self._fresh)
+        self._engine.reg_write(arm_const.UC_ARM_REG_SP, stack)
+        self._pc = entry & ~_THUMB
+        self.counters.invalidate(instructions=True, data=True)
+        self.counters.restart()
+
+    def run(self, blocks: int) -> None:
+        """Executes up to a number of blocks, or until :meth:`stop` is called from a peripheral.
+
+        Args:
+            blocks: How many, at most.
+
+        Raises:
+            BoardError: The code faulted, or did what the virtual board does not model.
+        """
+        self.counters.blocks_left = blocks
+        try:
+            self._engine.emu_start(self._pc | _THUMB, _NOWHERE)
+        except unicorn.UcError as error:
+            raise self._fault(self._bad_access or str(error)) from error
+        except BoardError as error:
+            raise type(error)(f"{error} {self._where()}") from error
+        self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
+        if self.counters.is_full:
+            raise self._fault("more different blocks of code ran than can be counted")
+        if self.counters.blocks_left > 0:
+            raise self._fault("the core went to sleep, and nothing can wake it")
+
+    def stop(self) -> None:
+        """Ends :meth:`run` before the next block of code."""
+        self.counters.blocks_left = 0
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of memory.
+
+        Raises:
+            BoardError: There is no memory.
+        """
+        try:
+            return bytes(self._engine.mem_read(address, size))
+        except unicorn.UcError as error:
+            raise BoardError(
+                f"{self._spec.name}: no memory at {address:#010x}, {size} bytes"
+            ) from error
+
+    def _note_access(
+        self, engine: Any, kind: int, address: int, size: int, value: int, data: Any
+    ) -> bool:
+        self._bad_access = f"{_ACCESSES.get(kind, 'touching')} {address:#010x}, {size} bytes"
+        return False
+
+    def _fault(self, what: str) -> BoardError:
+        return BoardError(f"{self._spec.name}: the firmware failed: {what} {self._where()}")
+
+    def _where(self) -> str:
+        block = self.counters.current_block
+        last = "none" if block is None else self._image.describe(block)
+        pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
+        return f"at pc {self._image.describe(pc)}, last block {last}"
+
+
+def _read(engine: Any, offset: int, size: int, peripheral: Peripheral) -> int:
+    start = offset & 3
+    return peripheral.read(offset - start) >> 8 * start & ((1 << 8 * size) - 1)
+
+
+def _write(engine: Any, offset: int, size: int, value: int, peripheral: Peripheral) -> None:
+    if offset & 3:
+        raise BoardError(
+            f"{peripheral.name}: writing {size} bytes at offset {offset:#x} is not modelled"
+        )
+    peripheral.write(offset, value)
+
+
+def _fill_flash(spec: BoardSpec, image: Image, data: Mapping[int, bytes]) -> bytearray:
+    extra = [Segment(address, content, False) for address, content in data.items()]
+    segments = sorted((*image.segments, *extra), key=lambda segment: segment.address)
+    start, end = spec.flash.base, spec.flash.base + spec.flash.size_bytes
+    for segment in segments:
+        if not start <= segment.address <= segment.end <= end:
+            raise BoardError(
+                f"{spec.name}: {len(segment.data)} bytes at {segment.address:#010x} are outside "
+                f"the flash, {start:#010x} to {end:#010x}: is this the image of another board?"
+            )
+    for one, other in pairwise(segments):
+        if one.end > other.address:
+            raise BoardError(
+                f"{spec.name}: the bytes at {one.address:#010x} and at {other.address:#010x} "
+                "overlap in flash"
+            )
+    flash = bytearray(_ERASED * spec.flash.size_bytes)
+    for segment in segments:
+        at = segment.address - start
+        flash[at : at + len(segment.data)] = segment.data
+    return flash
+
+
+def _code_bytes(spec: BoardSpec, image: Image) -> int:
+    end = max(segment.end for segment in image.segments if segment.executable)
+    pages = -(-(end - spec.flash.base) // PAGE_BYTES)
+    return min(pages * PAGE_BYTES, spec.flash.size_bytes)

@@ -1,0 +1,107 @@
+"""Low-power UART of the STM32L4 (RM0351, chapter of that name)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final
+
+from hwnas.errors import BoardError
+from hwnas.virtual.peripherals._base import RegisterFile
+from hwnas.virtual.serial_line import SerialLine
+
+_CR1, _BRR, _ISR, _RDR, _TDR = 0x00, 0x0C, 0x1C, 0x24, 0x28
+_COMMANDS: Final = frozenset({0x18, 0x20})
+"""LPUART_RQR and LPUART_ICR: there is nothing to flush or to clear."""
+_ENABLED, _RECEIVES, _TRANSMITS = 1 << 0, 1 << 2, 1 << 3
+_RECEIVED: Final = 1 << 5
+_SENT: Final = 1 << 7 | 1 << 6
+_SENDER_READY, _RECEIVER_READY = 1 << 21, 1 << 22
+
+
+class Lpuart(RegisterFile):
+    """A UART that sends at once, and whose bytes wait until they are read: it never overruns.
+
+    Args:
+        base: Address of the first register.
+        clocked: Tells whether its clock is on.
+        line: The line to the host.
+        check: Called before the first byte after each change of the configuration; raises where
+            the host could not understand the bytes.
+    """
+
+    RESET_VALUES: ClassVar[Mapping[int, int]] = {
+        _CR1: 0,
+        0x04: 0,
+        0x08: 0,
+        _BRR: 0,
+        0x18: 0,
+        _ISR: 0xC0,
+        0x20: 0,
+        _RDR: 0,
+        _TDR: 0,
+        0x2C: 0,
+    }
+
+    def __init__(
+        self,
+        base: int,
+        clocked: Callable[[], bool],
+        line: SerialLine,
+        check: Callable[[], None],
+    ) -> None:
+        super().__init__("LPUART1", base, clocked)
+        self._line = line
+        self._check_line = check
+
+    def reset(self) -> None:
+        """Gives all registers their reset values."""
+        super().reset()
+        self._checked = False
+
+    def baud(self, kernel_hz: int) -> float:
+        """Bits a second from a kernel clock in hertz: 256 * clock / LPUART_BRR.
+
+        Raises:
+            BoardError: The divider is out of the range that the manual allows.
+        """
+        divider = self.registers[_BRR]
+        if not 0x300 <= divider <= 0xF_FFFF:
+            raise BoardError(f"LPUART1: BRR {divider:#x} is outside 0x300 to 0xFFFFF")
+        return 256 * kernel_hz / divider
+
+    def load(self, offset: int) -> int:
+        """Status and received bytes; others read back."""
+        if offset == _ISR:
+            return self._status()
+        if offset == _RDR:
+            return self._line.take() if self._is(_RECEIVES) else 0
+        return super().load(offset)
+
+    def store(self, offset: int, value: int) -> None:
+        """Sends a byte, or keeps the configuration."""
+        if offset == _TDR:
+            self._send(value & 0xFF)
+        elif offset not in _COMMANDS and offset not in (_ISR, _RDR):
+            self._checked = False
+            super().store(offset, value)
+
+    def _send(self, byte: int) -> None:
+        if not self._is(_TRANSMITS):
+            return
+        if not self._checked:
+            self._check_line()
+            self._checked = True
+        self._line.send(byte)
+
+    def _status(self) -> int:
+        status = _SENT
+        if self._is(_TRANSMITS):
+            status |= _SENDER_READY
+        if self._is(_RECEIVES):
+            status |= _RECEIVER_READY
+            if self._line.poll():
+                status |= _RECEIVED
+        return status
+
+    def _is(self, what: int) -> bool:
+        return self.registers[_CR1] & (_ENABLED | what) == _ENABLED | what

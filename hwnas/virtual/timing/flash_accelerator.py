@@ -1,0 +1,55 @@
+"""Flash memory behind small line caches, as on STM32 chips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from hwnas.boards import BoardSpec, CacheGeometry
+from hwnas.errors import BoardError
+from hwnas.virtual.timing._base import MemoryModel
+
+
+@dataclass(frozen=True)
+class FlashAccelerator(MemoryModel):
+    """Every line fetched from the flash array, and every data read from flash, costs the same.
+
+    Attributes:
+        instruction_cache: Geometry of the instruction cache, fully associative, LRU.
+        data_cache: Geometry of the data cache, likewise.
+        line: Cycles of a line fetched from the array: the flash's wait states.
+        fread: Cycles that a data read from flash adds; fitted. It stands for load pipelining
+            that breaks at the flash's border, and for bus latency.
+    """
+
+    instruction_cache: CacheGeometry | None
+    data_cache: CacheGeometry | None
+    line: float
+    fread: float
+
+    @classmethod
+    def of(cls, spec: BoardSpec) -> Self:
+        """The accelerator with the parameters of a board.
+
+        Raises:
+            BoardError: The board has no cycle model.
+        """
+        if spec.timing is None:
+            raise BoardError(f"{spec.name} is functional only: it has no cycle model")
+        memory = spec.timing.memory
+        return cls(spec.flash.instruction_cache, spec.flash.data_cache, memory.line, memory.fread)
+
+    @property
+    def instruction_line_cycles(self) -> float:
+        """See :class:`MemoryModel`."""
+        return self.line
+
+    @property
+    def data_line_cycles(self) -> float:
+        """See :class:`MemoryModel`."""
+        return self.line
+
+    @property
+    def flash_read_cycles(self) -> float:
+        """See :class:`MemoryModel`."""
+        return self.fread

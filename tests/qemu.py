@@ -1,0 +1,65 @@
+"""Starts QEMU's mps2-an386 with its serial line on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import re
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+MACHINE = "mps2-an386"
+START_TIMEOUT_S = 30.0
+
+
+def available() -> bool:
+    return shutil.which("qemu-system-arm") is not None
+
+
+class Qemu:
+    """A running machine; ``port`` is the name of its serial port."""
+
+    def __init__(self, elf: Path) -> None:
+        self._process = subprocess.Popen(
+            ["qemu-system-arm", "-M", MACHINE, "-kernel", str(elf), "-nographic",
+             "-serial", "pty", "-monitor", "none"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            self.port = self._find_port()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _find_port(self) -> str:
+        assert self._process.stdout is not None
+        stream = self._process.stdout
+        said = b""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([stream], [], [], 0.5)
+            if ready:
+                new = stream.read1()
+                if not new:
+                    break
+                said += new
+            found = re.search(rb"redirected to (/dev/\S+) ", said)
+            if found:
+                return found[1].decode()
+        raise RuntimeError(f"QEMU named no serial port: {said.decode(errors='replace')!r}")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()

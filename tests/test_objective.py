@@ -1,0 +1,247 @@
+"""Real Optuna studies on the virtual board; training is the user's function, here a cheap one."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from hwnas.backend import BoardBackend
+from hwnas.budget import Budget
+from hwnas.errors import SpaceError, StudyError
+from hwnas.evaluator import Evaluator
+from hwnas.network import Network, NetworkBuilder
+from hwnas.objective import HardwareObjective, TrainingError
+from hwnas.report import plot_front
+from hwnas.search import ledger, open_study, pareto_front, run_search
+from hwnas.table import LookupTable
+from hwnas.trial_record import Gate, finished_records, read_record
+
+
+def small_space(trial: optuna.Trial) -> Network:
+    b = NetworkBuilder((12, 12, 1))
+    x = b.conv2d(b.input, trial.suggest_int("filters", 1, 24), 3, activation="relu")
+    x = b.max_pool2d(x, trial.suggest_categorical("pool", [2, 3]))
+    b.softmax(b.dense(b.flatten(x), 4))
+    return b.build()
+
+
+def count_parameters(model: Any, trial: optuna.Trial) -> float:
+    """A metric that grows with the network, so that accuracy and latency really are at odds."""
+    return 1 - 1 / float(model.count_params())
+
+
+def objective_for(
+    backend: BoardBackend, *, space: Any = small_space, train: Any = count_parameters, **limits: Any
+) -> HardwareObjective:
+    table = LookupTable.open("sqlite://")
+    return HardwareObjective(space, Evaluator(backend, table, Budget(**limits)), train)
+
+
+@pytest.fixture
+def searched(backend: BoardBackend) -> tuple[optuna.Study, HardwareObjective]:
+    objective = objective_for(backend, latency_ms=2.0)
+    study = open_study(objective, seed=1)
+    run_search(study, objective, trials=30)
+    return study, objective
+
+
+def test_only_feasible_candidates_are_trained(searched: tuple[optuna.Study, Any]) -> None:
+    study, _ = searched
+    records = finished_records(study.get_trials()).values()
+    assert {record.trained for record in records} == {True, False}
+    for record in records:
+        assert record.trained == record.feasible
+        if not record.trained:
+            assert record.metric == 0.25
+            assert record.cost["latency_ms"] > 2.0
+
+
+def test_all_values_are_finite_and_constraints_are_optunas_own(
+    searched: tuple[optuna.Study, Any],
+) -> None:
+    study, _ = searched
+    for trial in study.trials:
+        assert all(map(math.isfinite, trial.values))
+        record = read_record(trial)
+        assert record is not None
+        assert trial.constraints == pytest.approx(dict(record.violations))
+
+
+def test_duplicates_after_snapping_reuse_results(searched: tuple[optuna.Study, Any]) -> None:
+    study, _ = searched
+    records = finished_records(study.get_trials())
+    repeats = {n: r for n, r in records.items() if r.gate is Gate.DUPLICATE}
+    assert repeats
+    parameters = {t.number: t.params for t in study.trials}
+    assert any(parameters[n] != parameters[r.duplicate_of] for n, r in repeats.items())
+    for number, record in repeats.items():
+        assert record.duplicate_of is not None
+        first = records[record.duplicate_of]
+        assert record.digest == first.digest and record.duplicate_of < number
+        assert study.trials[number].values == study.trials[record.duplicate_of].values
+    originals = [r.digest for r in records.values() if r.duplicate_of is None]
+    assert len(originals) == len(set(originals))
+
+
+def test_the_front_and_the_ledger_account_for_every_trial(
+    searched: tuple[optuna.Study, Any], tmp_path: Path
+) -> None:
+    study, _ = searched
+    counts = ledger(study)
+    assert sum(counts.stopped.values()) == 30 and counts.failed == 0
+    assert counts.training_seconds_saved is not None and counts.training_seconds_saved > 0
+    front = pareto_front(study)
+    assert front
+    for better, worse in pairwise(front):
+        assert better.record.cost["latency_ms"] < worse.record.cost["latency_ms"]
+        assert better.record.metric < worse.record.metric
+    assert all(entry.record.feasible for entry in front)
+    picture = plot_front(study, tmp_path / "plots" / "front.png", limit=2.0)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_record_rebuilds_the_network(searched: tuple[optuna.Study, Any]) -> None:
+    study, _ = searched
+    for record in finished_records(study.get_trials()).values():
+        network = record.rebuild_network()
+        assert network.digest == record.digest
+        assert network.nodes[0].layer.output_shape[-1] % 4 == 0
+
+
+def test_samplers_learn_from_constraints(backend: BoardBackend) -> None:
+    objective = objective_for(backend, latency_ms=2.0)
+    for sampler in (optuna.samplers.TPESampler(seed=0), optuna.samplers.NSGAIISampler(seed=0)):
+        study = open_study(objective, sampler=sampler)
+        run_search(study, objective, trials=12)
+        assert len(study.get_trials(states=(TrialState.COMPLETE,))) == 12
+
+
+def test_a_study_resumes_and_refuses_another_configuration(
+    backend: BoardBackend, tmp_path: Path
+) -> None:
+    storage = f"sqlite:///{tmp_path}/deep/study.db"
+    first = objective_for(backend, latency_ms=2.0)
+    run_search(open_study(first, storage=storage, seed=0), first, trials=4)
+    trained_again: list[str] = []
+
+    def train(model: Any, trial: optuna.Trial) -> float:
+        trained_again.append(str(trial.params))
+        return count_parameters(model, trial)
+
+    second = objective_for(backend, train=train, latency_ms=2.0)
+    study = open_study(second, storage=storage, seed=0)
+    known = {record.digest for record in finished_records(study.get_trials()).values()}
+    run_search(study, second, trials=10)
+    assert len(study.trials) == 10
+    fresh = [r for r in finished_records(study.get_trials()[4:]).values() if r.gate is Gate.TRAINED]
+    assert len(fresh) == len(trained_again)
+    assert not known & {record.digest for record in fresh}
+    run_search(study, second, trials=10)
+    assert len(study.trials) == 10
+    with pytest.raises(StudyError, match="budget"):
+        open_study(objective_for(backend, latency_ms=3.0), storage=storage)
+
+
+def test_an_interrupted_search_loses_only_the_trial_in_flight(
+    backend: BoardBackend, tmp_path: Path
+) -> None:
+    storage = f"sqlite:///{tmp_path}/study.db"
+
+    def interrupt(model: Any, trial: optuna.Trial) -> float:
+        if trial.number >= 5:
+            raise KeyboardInterrupt
+        return count_parameters(model, trial)
+
+    objective = objective_for(backend, train=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(open_study(objective, storage=storage, seed=3), objective, trials=40)
+    resumed = objective_for(backend)
+    study = open_study(resumed, storage=storage, seed=3)
+    finished = len(study.get_trials(states=(TrialState.COMPLETE,)))
+    assert finished == len(study.trials) - 1
+    run_search(study, resumed, trials=finished + 3)
+    assert len(study.get_trials(states=(TrialState.COMPLETE,))) >= finished + 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_training_without_a_result_fails_its_trial_only(
+    backend: BoardBackend, bad: float
+) -> None:
+    objective = objective_for(backend, train=lambda model, trial: bad)
+    study = open_study(objective, seed=0)
+    run_search(study, objective, trials=3)
+    assert [t.state for t in study.trials] == [TrialState.FAIL] * 3
+    assert "TrainingError" in study.trials[0].user_attrs["hwnas_error"]
+    assert ledger(study).failed == 3
+
+
+def test_a_training_that_raises_names_trial_and_cause(backend: BoardBackend) -> None:
+    def explode(model: Any, trial: optuna.Trial) -> float:
+        raise RuntimeError("out of paint")
+
+    study = open_study(objective_for(backend), seed=0)
+    with pytest.raises(TrainingError, match="trial 0: train raised RuntimeError: out of paint"):
+        study.optimize(objective_for(backend, train=explode), n_trials=1)
+
+
+def test_a_sample_that_makes_no_network_is_pruned_and_counted(backend: BoardBackend) -> None:
+    def space(trial: optuna.Trial) -> Network:
+        if trial.suggest_int("filters", 1, 24) > 12:
+            raise SpaceError("too wide for this test")
+        return small_space(trial)
+
+    objective = objective_for(backend, space=space)
+    study = open_study(objective, seed=0)
+    run_search(study, objective, trials=10)
+    pruned = study.get_trials(states=(TrialState.PRUNED,))
+    assert pruned and ledger(study).stopped[Gate.SPACE] == len(pruned)
+    assert all("too wide" in trial.user_attrs["hwnas_invalid"] for trial in pruned)
+
+
+@pytest.mark.parametrize("names", [(), ("speed",), ("accuracy", "accuracy")])
+def test_objectives_must_be_known(backend: BoardBackend, names: tuple[str, ...]) -> None:
+    judge = Evaluator(backend, LookupTable.open("sqlite://"))
+    with pytest.raises(StudyError, match="objectives"):
+        HardwareObjective(small_space, judge, count_parameters, objectives=names)
+
+
+def test_a_users_keras_model_is_trained_as_it_is_when_snapping_leaves_it_alone(
+    backend: BoardBackend,
+) -> None:
+    import keras
+
+    built: list[Any] = []
+
+    def space(trial: optuna.Trial) -> Any:
+        filters = trial.suggest_categorical("filters", [8, 9])
+        model = keras.Sequential(
+            [
+                keras.Input((12, 12, 1)),
+                keras.layers.Conv2D(filters, 3, activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(4, activation="softmax"),
+            ]
+        )
+        built.append(model)
+        return model
+
+    seen: list[Any] = []
+
+    def train(model: Any, trial: optuna.Trial) -> float:
+        seen.append(model)
+        return 0.5
+
+    study = open_study(objective_for(backend, space=space, train=train))
+    for filters in (8, 9):
+        study.enqueue_trial({"filters": filters})
+    study.optimize(objective_for(backend, space=space, train=train), n_trials=1)
+    assert seen == [built[0]]
+    study.optimize(objective_for(backend, space=space, train=train), n_trials=1)
+    record = read_record(study.trials[1])
+    assert record is not None and record.gate is Gate.DUPLICATE and len(seen) == 1
