@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import optuna
 from optuna.trial import Trial, TrialState
@@ -83,7 +83,7 @@ class HardwareObjective:
         self._memory = _Memory()
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
         """For ``optuna.create_study``: the metric is maximized, the hardware minimized."""
         return ["maximize" if name == METRIC else "minimize" for name in self.objectives]
 

@@ -181,7 +181,7 @@ def test_the_oracle_tells_outputs_apart(client: BoardClient) -> None:
             network = of_one_operator(make(random), random)
             output = interpret(random_model(network, seed), images(network, seed)[0])
             varied += len(set(output.tolist())) > 1
-        assert varied > len(SEEDS) / 2, name
+        assert varied >= len(SEEDS) / 2, name
 
 
 def lenet_like() -> Network:

@@ -45,7 +45,7 @@ def objective_for(
 
 @pytest.fixture
 def searched(backend: BoardBackend) -> tuple[optuna.Study, HardwareObjective]:
-    objective = objective_for(backend, latency_ms=2.0)
+    objective = objective_for(backend, latency_ms=4.0)
     study = open_study(objective, seed=1)
     run_search(study, objective, trials=30)
     return study, objective
@@ -59,7 +59,7 @@ def test_only_feasible_candidates_are_trained(searched: tuple[optuna.Study, Any]
         assert record.trained == record.feasible
         if not record.trained:
             assert record.metric == 0.25
-            assert record.cost["latency_ms"] > 2.0
+            assert record.cost["latency_ms"] > 4.0
 
 
 def test_all_values_are_finite_and_constraints_are_optunas_own(
@@ -102,7 +102,7 @@ def test_the_front_and_the_ledger_account_for_every_trial(
         assert better.record.cost["latency_ms"] < worse.record.cost["latency_ms"]
         assert better.record.metric < worse.record.metric
     assert all(entry.record.feasible for entry in front)
-    picture = plot_front(study, tmp_path / "plots" / "front.png", limit=2.0)
+    picture = plot_front(study, tmp_path / "plots" / "front.png", limit=4.0)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -115,7 +115,7 @@ def test_the_record_rebuilds_the_network(searched: tuple[optuna.Study, Any]) -> 
 
 
 def test_samplers_learn_from_constraints(backend: BoardBackend) -> None:
-    objective = objective_for(backend, latency_ms=2.0)
+    objective = objective_for(backend, latency_ms=4.0)
     for sampler in (optuna.samplers.TPESampler(seed=0), optuna.samplers.NSGAIISampler(seed=0)):
         study = open_study(objective, sampler=sampler)
         run_search(study, objective, trials=12)
@@ -126,7 +126,7 @@ def test_a_study_resumes_and_refuses_another_configuration(
     backend: BoardBackend, tmp_path: Path
 ) -> None:
     storage = f"sqlite:///{tmp_path}/deep/study.db"
-    first = objective_for(backend, latency_ms=2.0)
+    first = objective_for(backend, latency_ms=4.0)
     run_search(open_study(first, storage=storage, seed=0), first, trials=4)
     trained_again: list[str] = []
 
@@ -134,7 +134,7 @@ def test_a_study_resumes_and_refuses_another_configuration(
         trained_again.append(str(trial.params))
         return count_parameters(model, trial)
 
-    second = objective_for(backend, train=train, latency_ms=2.0)
+    second = objective_for(backend, train=train, latency_ms=4.0)
     study = open_study(second, storage=storage, seed=0)
     known = {record.digest for record in finished_records(study.get_trials()).values()}
     run_search(study, second, trials=10)

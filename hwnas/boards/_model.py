@@ -232,7 +232,7 @@ class CycleEstimate:
         """
         a, b = self.smaller, self.larger
         exponent = math.log(b.cycles / a.cycles) / math.log(b.macs / a.macs)
-        return round(a.cycles * (max(macs, 1) / a.macs) ** exponent)
+        return round(a.cycles * math.pow(max(macs, 1) / a.macs, exponent))
 
 
 @dataclass(frozen=True, config=_CONFIG)

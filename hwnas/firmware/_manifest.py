@@ -61,7 +61,7 @@ class FirmwareManifest:
 
     def to_json(self) -> str:
         """JSON text for :meth:`read`."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"  # type: ignore[call-overload]
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> FirmwareManifest:

@@ -73,7 +73,7 @@ ENDS_IN_IT: Final = 4
 _IT_STATE: Final = 0x0600_FC00
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _stop(typing_context: Any, function: Any, engine: Any) -> Any:
     """Calls ``uc_emu_stop``."""
 
@@ -84,7 +84,7 @@ def _stop(typing_context: Any, function: Any, engine: Any) -> Any:
     return types.int32(types.int64, types.voidptr), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _register(typing_context: Any, function: Any, engine: Any, number: Any, cell: Any) -> Any:
     """Calls ``uc_reg_read`` or ``uc_reg_write``."""
 
@@ -175,7 +175,7 @@ def _python_add_row(s: Any, pc: int, size: int) -> int:
     s[row + NEXT] = s[s[ROW_OF] + half]
     s[row + FLAGS] = _flags(s, s[HALFWORDS] + half, size, in_it)
     s[s[ROW_OF] + half] = row
-    return row
+    return int(row)
 
 
 _add_row = njit(_python_add_row)

@@ -123,7 +123,7 @@ class Counters:
             (native.READ_REGISTER_FUNCTION, "uc_reg_read"),
             (native.WRITE_REGISTER_FUNCTION, "uc_reg_write"),
         ):
-            state[at] = ctypes.cast(getattr(uclib, name), ctypes.c_void_p).value
+            state[at] = ctypes.cast(getattr(uclib, name), ctypes.c_void_p).value or 0
         hooks = [(unicorn_const.UC_HOOK_BLOCK, native.ON_BLOCK)]
         if reads:
             hooks.append((unicorn_const.UC_HOOK_MEM_READ, native.ON_READ))

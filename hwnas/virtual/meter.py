@@ -72,7 +72,8 @@ class CycleMeter:
         executions = counts.executions.copy()
         executions[: len(self._executions)] -= self._executions
         events = counts.events.sum(axis=0) - self._events
-        return math.floor(executions @ self._block_cycles + events @ self._event_costs)
+        cycles = executions @ self._block_cycles + events @ self._event_costs
+        return math.floor(float(cycles))
 
     def _price_new_blocks(self) -> None:
         counts = self._counters.counts()
