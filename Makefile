@@ -10,13 +10,13 @@ setup:          ## virtual environment, cross compiler, data
 	@scripts/setup-system.sh
 	@scripts/setup-venv.sh
 
-setup-tests:    ## the same and QEMU
+setup-tests:    ## the same, QEMU and the second compiler
 	@scripts/setup-system.sh --tests
-	@scripts/setup-venv.sh
+	@scripts/setup-venv.sh --tests
 
 demo: setup     ## search a LeNet-like space on the virtual NUCLEO-L496ZG
-	$(VENV)/hwnas search --space lenet --board nucleo_l496zg --trials 60 \
-	    --max-latency-ms 40 --max-energy-mj 1.8 --max-ram-kib 24 --max-flash-kib 120 \
+	$(VENV)/hwnas search --space lenet --board nucleo_l496zg --trials 100 \
+	    --max-latency-ms 25 --max-energy-mj 1.2 --max-ram-kib 32 --max-flash-kib 160 \
 	    --storage sqlite:///demo/study.db --table sqlite:///demo/table.db \
 	    --plot demo/front.png
 
@@ -36,11 +36,14 @@ wheel: setup    ## a wheel with ready-made firmware images, in dist/
 	$(VENV)/python -m hwnas.firmware build/images
 	$(VENV)/python -m build --wheel --outdir dist
 
-lock: setup     ## resolve requirements.lock anew (no index address in it)
+lock: setup     ## resolve the lock files anew (no index address in them)
 	$(VENV)/python -m pip install --quiet uv
 	$(VENV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate --extra dev \
 	    --prerelease if-necessary-or-explicit pyproject.toml -o requirements.lock
+	echo 'ziglang>=0.14' | $(VENV)/uv pip compile -q --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-header --no-annotate - \
+	    -o requirements-zig.lock
 
 clean:          ## remove what was built
 	rm -rf .venv build dist demo

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
@@ -79,14 +82,14 @@ def open_study(
             budget, target or other objectives.
     """
     try:
-        backend = None if storage is None else _storage(storage)
-        study = optuna.create_study(
-            storage=backend,
-            study_name=name,
-            directions=objective.directions,
-            sampler=sampler,
-            load_if_exists=True,
-        )
+        with _unwarned():
+            study = optuna.create_study(
+                storage=None if storage is None else _storage(storage),
+                study_name=name,
+                directions=objective.directions,
+                sampler=sampler,
+                load_if_exists=True,
+            )
     except (SQLAlchemyError, ValueError, ImportError, OSError, RuntimeError) as error:
         raise StudyError(f"study {name!r} in {storage}: cannot be opened ({error})") from error
     _claim(study, objective)
@@ -177,12 +180,21 @@ def _storage(url: str) -> RDBStorage:
     return RDBStorage(url, engine_kwargs=engine_kwargs, heartbeat_interval=HEARTBEAT_SECONDS)
 
 
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Metric names and heartbeats are experimental in Optuna 5; users of ours need not know."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
 def _claim(study: optuna.Study, objective: HardwareObjective) -> None:
     """Write the configuration into a new study; refuse a resumed one that differs."""
     config = objective.config()
     known = study.user_attrs.get(CONFIG_ATTRIBUTE)
     if known is None:
-        study.set_metric_names(metric_names(objective.objectives))
+        with _unwarned():
+            study.set_metric_names(metric_names(objective.objectives))
         study.set_user_attr(CONFIG_ATTRIBUTE, config)
         return
     differing = [key for key in config if known.get(key) != config[key]]

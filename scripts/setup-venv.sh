@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv with the locked dependencies and this checkout, editable. Does nothing when up to date.
+# With --tests, or where there is no arm-none-eabi-gcc, it also brings zig's compiler.
 set -euo pipefail
 
 python=${PYTHON:-python3}
@@ -7,18 +8,24 @@ python=${PYTHON:-python3}
     echo "setup: $python is too old: hwnas needs Python 3.11 or newer (set PYTHON=...)." >&2
     exit 2
 }
-stamp=.venv/.hwnas-setup
-wanted=$(cat requirements.lock pyproject.toml | sha256sum | cut -d ' ' -f 1)
-if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
-    echo "setup: installing the locked Python packages (about 2.5 GB, a minute or two)"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --require-hashes -r requirements.lock
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+
+# Installs a lock file, once for each of its versions: install LOCK WHAT-IS-TOLD [MORE-FILES]
+install() {
+    local lock=$1 what=$2 stamp wanted
+    shift 2
+    stamp=.venv/.hwnas-$(basename "$lock" .lock)
+    wanted=$(cat "$lock" "$@" | sha256sum | cut -d ' ' -f 1)
+    [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+    echo "setup: installing $what"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+    if [ $# -gt 0 ]; then
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+    fi
     echo "$wanted" >"$stamp"
-fi
-if ! command -v arm-none-eabi-gcc >/dev/null && ! .venv/bin/python -c 'import ziglang' 2>/dev/null
-then
-    echo "setup: no arm-none-eabi-gcc: installing ziglang as the compiler"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check 'ziglang>=0.14'
+}
+
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+install requirements.lock "the locked Python packages (about 2.5 GB, a minute or two)" pyproject.toml
+if [ "${1:-}" = "--tests" ] || ! command -v arm-none-eabi-gcc >/dev/null; then
+    install requirements-zig.lock "ziglang, the compiler for machines without arm-none-eabi-gcc"
 fi

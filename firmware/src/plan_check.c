@@ -8,8 +8,9 @@
 #define INT8_LOW (-128)
 #define INT8_HIGH 127
 #define PARAMETER_ALIGNMENT 4u
-/* The kernels keep positions along an axis in 16 signed bits, and count channels, and the elements
- * of a convolution's window, in 16 unsigned ones (arm_convolve_s8.c, arm_depthwise_conv_s8.c). */
+/* The kernels keep positions along an axis, and so the padding before it, in 16 signed bits, and
+ * count channels, and the elements of a window with weights, in 16 unsigned ones
+ * (arm_convolve_s8.c, arm_depthwise_conv_s8_opt.c): beyond that they write outside their memory. */
 #define LARGEST_SIDE 0x7FFFu
 #define LARGEST_COUNT 0xFFFFu
 #define LEAST_SHIFT (-31)
@@ -222,8 +223,11 @@ static bool slides(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride, 
 
 static uint32_t check_window(const struct checked_step *s) {
     const struct plan_step *step = s->step;
-    if (step->kernel_h < 1u || step->kernel_w < 1u) {
-        return step->kernel_h < 1u ? STEP_FIELD(kernel_h) : STEP_FIELD(kernel_w);
+    if (step->kernel_h < 1u || step->kernel_h > LARGEST_SIDE) {
+        return STEP_FIELD(kernel_h);
+    }
+    if (step->kernel_w < 1u || step->kernel_w > LARGEST_SIDE) {
+        return STEP_FIELD(kernel_w);
     }
     if (step->stride_h < 1u || step->stride_w < 1u) {
         return step->stride_h < 1u ? STEP_FIELD(stride_h) : STEP_FIELD(stride_w);
@@ -272,6 +276,9 @@ static uint32_t check_shapes(const struct checked_step *s) {
         }
         return check_parameters(s, taps * in->channels * out->channels, true);
     case OPERATOR_DEPTHWISE_CONV2D:
+        if (taps > LARGEST_COUNT) {
+            return STEP_FIELD(kernel_h);
+        }
         if (out->channels != in->channels * step->depth_multiplier) {
             return STEP_FIELD(depth_multiplier);
         }

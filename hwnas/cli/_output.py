@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +28,14 @@ def print_json(data: Any) -> None:
 
 def table(title: str, *columns: str) -> Table:
     """A table whose columns are right-aligned but for the first and those that start with ``<``."""
-    made = Table(title=title, title_justify="left", header_style="bold")
+    made = Table(
+        title=title or None,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for i, name in enumerate(columns):
         left = i == 0 or name.startswith("<")
         made.add_column(name.removeprefix("<"), justify="left" if left else "right")

@@ -29,7 +29,7 @@ def boards(as_json: JsonOption = False) -> None:
 
 
 def _latency(spec: BoardSpec) -> str:
-    return "none: functional only" if spec.timing is None else "simulated on the virtual board"
+    return "none, functional only" if spec.timing is None else "simulated"
 
 
 def _plain(spec: BoardSpec) -> dict[str, object]:

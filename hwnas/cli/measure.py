@@ -44,14 +44,16 @@ def measure(
 
 def _show(model: str, cost: HardwareCost) -> None:
     how = cost.provenance["latency_ms"]
+    named = any(row.name != row.layer.operator for row in cost.layers)
     shown = table(
         f"{model} on {cost.board} at {cost.clock_hz / 1e6:g} MHz, {how}",
-        "layer", "<operator and shape", "MACs", "cycles", "ms", "ns/MAC", "share",
+        *(["layer"] if named else []),
+        "<operator and shape", "MACs", "cycles", "ms", "ns/MAC", "share",
     )  # fmt: skip
     total = sum(row.cycles for row in cost.layers)
     for row in cost.layers:
         shown.add_row(
-            row.name,
+            *([row.name] if named else []),
             row.layer.describe(),
             f"{row.macs:,}",
             f"{row.cycles:,}",

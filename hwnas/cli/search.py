@@ -37,7 +37,7 @@ from hwnas.search import (
 )
 from hwnas.spaces import load_function
 from hwnas.training import FashionMnistTrainer
-from hwnas.trial_record import Gate, read_record
+from hwnas.trial_record import Gate, finished_records, read_record
 
 
 def search(
@@ -131,23 +131,28 @@ def _run(study: optuna.Study, objective: HardwareObjective, trials: int, quiet: 
         TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )  # fmt: skip
-    trained, best = 0, 0.0
+    records = finished_records(study.get_trials(deepcopy=False)).values()
+    metrics = [record.metric for record in records if record.gate is Gate.TRAINED]
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("", total=max(trials, done), completed=done)
+        bar = progress.add_task(_best(metrics), total=max(trials, done), completed=done)
 
         def on_trial(trial: optuna.trial.FrozenTrial) -> None:
-            nonlocal trained, best
             record = read_record(trial)
             if record is not None and record.gate is Gate.TRAINED:
-                trained, best = trained + 1, max(best, record.metric)
+                metrics.append(record.metric)
             if "hwnas_error" in trial.user_attrs:
                 console.print(
                     f"trial {trial.number} failed: {trial.user_attrs['hwnas_error']}", markup=False
                 )
-            text = f"{trained} trained, best {METRIC} {best:.3f}" if trained else "none trained yet"
-            progress.update(bar, advance=1, description=text)
+            progress.update(bar, advance=1, description=_best(metrics))
 
         run_search(study, objective, trials=trials, on_trial=on_trial)
+
+
+def _best(metrics: list[float]) -> str:
+    if not metrics:
+        return "none trained yet"
+    return f"{len(metrics)} trained, best {METRIC} {max(metrics):.3f}"
 
 
 def _show(
@@ -155,7 +160,7 @@ def _show(
 ) -> None:
     shown = table(
         f"Pareto front on {title}",
-        "trial", METRIC, "latency ms", "energy mJ", "RAM KiB", "flash KiB", "parameters", "MACs",
+        "trial", METRIC, "ms", "mJ", "RAM KiB", "flash KiB", "params", "MACs",
     )  # fmt: skip
     for entry in front:
         cost = entry.record.cost

@@ -130,7 +130,8 @@ def _compile(recipe: Recipe, work: Path) -> bytes:
     facts = work / "facts"
     facts.mkdir()
     (facts / "board_facts.h").write_text(recipe.facts.header, encoding="utf-8")
-    (facts / "memory.ld").write_text(recipe.facts.memories, encoding="utf-8")
+    layout = (recipe.sources / "image.ld").read_text(encoding="utf-8")
+    (facts / "image.ld").write_text(recipe.facts.memories + layout, encoding="utf-8")
     compiler = recipe.compiler
     shims = recipe.sources / "shims" if compiler.needs_shims else ""
     settings = {

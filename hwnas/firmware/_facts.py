@@ -20,7 +20,7 @@ class BoardFacts:
 
     Attributes:
         header: ``board_facts.h``.
-        memories: ``memory.ld``.
+        memories: The head of the linker script ``image.ld``.
         parameter_base: Address of the parameter region.
         parameter_bytes: Its size: the rest of the flash.
     """

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from hwnas.errors import HwnasError, StudyError
 from hwnas.search import pareto_front
+from hwnas.target import Provenance
 from hwnas.trial_record import TrialRecord, finished_records
 
 LABELS: Final = {
@@ -17,6 +18,13 @@ LABELS: Final = {
     "energy_mj": "energy (mJ)",
     "ram_bytes": "RAM (bytes)",
     "flash_bytes": "flash (bytes)",
+}
+
+
+_STOPPED_COLORS: Final = {
+    str(Provenance.MEASURED): "#222222",
+    str(Provenance.SIMULATED): "#666666",
+    str(Provenance.ESTIMATED): "#bbbbbb",
 }
 
 
@@ -56,18 +64,21 @@ def plot_front(
     axes = figure.subplots()
     axes.scatter(*_points(trained, x), s=22, color="#7a9cc6", label="trained")
     axes.plot(*_points(front, x), "o-", color="#c8553d", label="Pareto front", zorder=3)
-    if stopped:
-        inside = [value for value in _points(stopped, x)[0] if limit is None or value <= 3 * limit]
-        low = min(record.metric for record in trained)
-        axes.plot(inside, [low] * len(inside), "|", color="#999999",
-                  label=f"not trained ({len(stopped)})")  # fmt: skip
+    for how, color in _STOPPED_COLORS.items():
+        values = [record.cost[x] for record in stopped if record.cost["provenance"][x] == how]
+        if values:
+            # A rug along the axis: they have no metric.
+            shown = [value for value in values if limit is None or value <= 3 * limit]
+            axes.plot(shown, [0.02] * len(shown), "|", color=color, markersize=9,
+                      transform=axes.get_xaxis_transform(),
+                      label=f"stopped, {how} ({len(values)})")  # fmt: skip
     if limit is not None:
         axes.axvline(limit, color="#333333", linestyle="--", linewidth=1, label="budget")
     how = " and ".join(sorted({str(record.cost["provenance"][x]) for record in trained}))
     board = trained[0].cost["board"]
     axes.set(xlabel=f"{LABELS[x]}, {how}", ylabel=metric, title=f"{board}, {how} {LABELS[x]}")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend()
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

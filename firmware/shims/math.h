@@ -1,0 +1,1 @@
+/* CMSIS-NN includes it and uses nothing of it. */

@@ -1,0 +1,263 @@
+"""Firmware images: built by the real compilers, reproducible, and honest about what they are."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+from small_plan import convolution
+
+from hwnas.boards import load_board
+from hwnas.device import BoardClient, check_identity
+from hwnas.errors import BoardError, FirmwareBuildError
+from hwnas.firmware import CACHE_VARIABLE, FirmwareImage, FirmwareManifest, build_images, find_image
+from hwnas.firmware._build import Recipe, build
+from hwnas.firmware._compiler import GCC, Compiler, find_compiler
+from hwnas.plan import DEFAULT_SEED, ParameterPool
+from hwnas.virtual import VirtualBoard
+
+BOARD = load_board("nucleo_l496zg")
+POWER_ON = 1
+needs_zig = pytest.mark.skipif(
+    importlib.util.find_spec("ziglang") is None, reason="ziglang is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def image() -> FirmwareImage:
+    return find_image(BOARD)
+
+
+def booted(image: FirmwareImage) -> BoardClient:
+    """The virtual board with the image and its pool."""
+    manifest = image.manifest
+    pool = ParameterPool(DEFAULT_SEED, manifest.parameter_bytes)
+    header = pool.header()
+    data = {manifest.parameter_base - len(header): header + pool.data}
+    return BoardClient(VirtualBoard(BOARD, image.elf, data))
+
+
+def test_the_manifest_is_what_the_board_says(image: FirmwareImage) -> None:
+    manifest = image.manifest
+    with booted(image) as client:
+        info = client.hello()
+        check_identity(info, manifest)
+    assert info.image_sha256 == manifest.image_sha256
+    assert (info.parameters_base, info.parameters_bytes) == (
+        manifest.parameter_base,
+        manifest.parameter_bytes,
+    )
+    assert info.workspace_bytes == manifest.workspace_bytes
+    assert info.workspace_base + info.workspace_bytes == info.ram_base + info.ram_bytes
+    assert info.workspace_base - info.ram_base == manifest.ram_fixed_bytes
+    assert info.flash_bytes == BOARD.flash.size_bytes
+    assert info.reset_cause == POWER_ON
+    assert manifest.flash_code_bytes < manifest.parameter_base - BOARD.flash.base
+
+
+def test_a_board_without_its_pool_is_told_apart(image: FirmwareImage) -> None:
+    with BoardClient(VirtualBoard(BOARD, image.elf)) as client:
+        info = client.hello()
+        with pytest.raises(BoardError, match="pool_sha256"):
+            check_identity(info, image.manifest)
+    assert info.pool_sha256 == "0" * 64
+
+
+def test_building_elsewhere_gives_the_same_bytes(
+    image: FirmwareImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CFLAGS", "-DHWNAS_CLOCK_HZ=1")
+    build(Recipe.of(BOARD), tmp_path / "elsewhere" / "image")
+    again = FirmwareImage.read(tmp_path / "elsewhere" / "image")
+    assert again.elf.read_bytes() == image.elf.read_bytes()
+    assert again.manifest == image.manifest
+    elf = image.elf.read_bytes()
+    for path in (tmp_path, image.elf.parent, Path(__file__).parents[1]):
+        assert str(path).encode() not in elf
+
+
+def changed(tmp_path: Path, file: str, old: str, new: str) -> FirmwareManifest:
+    """The manifest of an image with one change in its sources."""
+    recipe = Recipe.of(BOARD)
+    sources = tmp_path / "firmware"
+    shutil.copytree(recipe.sources, sources)
+    text = (sources / file).read_text()
+    assert old in text
+    (sources / file).write_text(text.replace(old, new))
+    other = replace(recipe, sources=sources)
+    assert other.fingerprint() != recipe.fingerprint()
+    build(other, tmp_path / "image")
+    return FirmwareImage.read(tmp_path / "image").manifest
+
+
+def test_a_change_in_the_protocol_keeps_the_identity_of_the_measured_code(
+    image: FirmwareImage, tmp_path: Path
+) -> None:
+    other = changed(tmp_path, "src/protocol.c", "RESULT_CAPACITY 640u", "RESULT_CAPACITY 600u")
+    assert other.measured_code_sha256 == image.manifest.measured_code_sha256
+    assert other.image_sha256 != image.manifest.image_sha256
+    assert other.ram_fixed_bytes < image.manifest.ram_fixed_bytes
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("kernels/relu.c", "low, high);", "high, low);"),
+        ("src/executor.c", "bool level = true", "bool level = false"),
+        ("src/timer.c", "latest = now;\n", "latest = now;\n    core_barrier();\n"),
+    ],
+)
+def test_a_change_in_measured_code_is_another_identity(
+    image: FirmwareImage, tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    other = changed(tmp_path, file, old, new)
+    assert other.measured_code_sha256 != image.manifest.measured_code_sha256
+
+
+def test_measured_code_comes_first_and_fits_the_firmwares_flash(image: FirmwareImage) -> None:
+    with image.elf.open("rb") as file:
+        elf = ELFFile(file)
+        sections = {s.name: s for s in elf.iter_sections()}
+        stack, entry = struct.unpack_from("<2I", sections[".vectors"].data())
+        functions = {
+            s.name: s["st_value"]
+            for s in sections[".symtab"].iter_symbols()
+            if s["st_info"]["type"] == "STT_FUNC"
+        }
+    measured = sections[".measured"]
+    start, end = measured["sh_addr"], measured["sh_addr"] + measured["sh_size"]
+    assert start == BOARD.flash.base + 0x200
+    for name in ("executor_run", "timer_cycles", "arm_convolve_s8", "own_softmax", "memcpy"):
+        assert start <= functions[name] & ~1 < end, name
+    for name in ("protocol_serve", "plan_check", "board_start"):
+        assert functions[name] & ~1 >= end, name
+    assert entry & 1 and stack % 8 == 0
+    assert stack - BOARD.ram.base == 4096
+
+
+def test_four_byte_copies_are_single_loads(image: FirmwareImage) -> None:
+    """CMSIS-NN reads four values by a memcpy that the compiler must see through (STACK.md: calls
+    made LeNet 3.4 times slower)."""
+    tool = shutil.which(GCC.replace("gcc", "objdump"))
+    if tool is None:
+        pytest.skip("arm-none-eabi-objdump is not installed")
+    text = subprocess.run(
+        [tool, "-d", "--disassemble=arm_nn_mat_mult_kernel_s8_s16", str(image.elf)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "smlad" in text
+    assert "memcpy" not in text
+
+
+def test_images_for_a_wheel_are_those_of_all_boards(tmp_path: Path, image: FirmwareImage) -> None:
+    made = {i.manifest.board: i for i in build_images(tmp_path)}
+    assert made["nucleo_l496zg"].elf.read_bytes() == image.elf.read_bytes()
+    assert "mps2_an386" in made
+    with pytest.raises(FirmwareBuildError, match="is there already"):
+        build_images(tmp_path)
+
+
+def test_a_wheels_image_needs_no_compiler(
+    image: FirmwareImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The layout of an installed wheel: data inside the package."""
+    monkeypatch.setattr("hwnas.resources._PACKAGE", tmp_path)
+    shutil.copytree(image.elf.parent, tmp_path / "_data" / "images" / BOARD.name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = find_image(BOARD.name)
+    assert found.elf.is_relative_to(tmp_path)
+    assert found.manifest == image.manifest
+
+
+def test_a_board_file_of_ones_own_is_not_given_the_image_of_its_namesake(tmp_path: Path) -> None:
+    slower = replace(BOARD, core=replace(BOARD.core, clock_hz=40_000_000))
+    with pytest.raises(FirmwareBuildError, match="clock"):
+        find_image(slower)
+    nameless = replace(BOARD, name="my_board")
+    with pytest.raises(FirmwareBuildError, match=r"boards/my_board/board\.c is missing"):
+        find_image(nameless)
+
+
+def test_a_core_without_flags_is_named() -> None:
+    other = replace(BOARD, core=replace(BOARD.core, name="cortex-m0"))
+    with pytest.raises(FirmwareBuildError, match="cortex-m0 with single FPU"):
+        find_compiler(other)
+
+
+def test_a_damaged_manifest_is_named(image: FirmwareImage, tmp_path: Path) -> None:
+    folder = tmp_path / "image"
+    shutil.copytree(image.elf.parent, folder)
+    for damage in (b"", b"{}", b'{"board": 1}', b"\xff\xfe"):
+        (folder / "manifest.json").write_bytes(damage)
+        with pytest.raises(FirmwareBuildError, match=r"manifest\.json is damaged"):
+            FirmwareImage.read(folder)
+    (folder / "image.elf").unlink()
+    with pytest.raises(FirmwareBuildError, match="is missing"):
+        FirmwareImage.read(folder)
+
+
+def test_our_own_code_compiles_without_a_warning(tmp_path: Path) -> None:
+    recipe = Recipe.of(BOARD)
+    compiler = replace(recipe.compiler, machine=f"{recipe.compiler.machine} -Werror")
+    build(replace(recipe, compiler=compiler), tmp_path / "image")
+
+
+def test_a_failing_compiler_leaves_nothing_behind(tmp_path: Path) -> None:
+    recipe = Recipe.of(BOARD)
+    broken = replace(recipe, compiler=replace(recipe.compiler, machine="-mcpu=cortex-m99"))
+    with pytest.raises(FirmwareBuildError, match="cortex-m99"):
+        build(broken, tmp_path / "image")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_compiler_the_command_line_says_how_to_get_one(tmp_path: Path) -> None:
+    model = tmp_path / "model.json"
+    model.write_text(
+        '{"version":1,"dtype":"int8","input_shape":[4],"nodes":[{"layer":{"operator":"dense",'
+        '"input_shapes":[[4]],"output_shape":[2]},"inputs":[0]}]}'
+    )
+    hidden = "import sys; sys.modules['ziglang'] = None; from hwnas.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, "measure", str(model), "--board", BOARD.name],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": str(tmp_path), CACHE_VARIABLE: str(tmp_path / "cache")},
+    )
+    assert done.returncode == 2
+    assert "arm-none-eabi-gcc" in done.stderr and "hwnas[zig]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def zig(monkeypatch: pytest.MonkeyPatch) -> Compiler:
+    """The compiler that a machine without GCC takes."""
+    monkeypatch.setattr("hwnas.firmware._compiler.GCC", "no-such-gcc")
+    return find_compiler(BOARD)
+
+
+@needs_zig
+def test_zig_builds_an_image_that_computes_the_same(
+    image: FirmwareImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = zig(monkeypatch)
+    assert compiler.name == "zig"
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    other = find_image(BOARD)
+    assert other.manifest.compiler == "zig"
+    assert other.manifest.measured_code_sha256 != image.manifest.measured_code_sha256
+    case, expected = convolution()
+    with booted(other) as client:
+        check_identity(client.hello(), other.manifest)
+        assert case.run(client) == [expected]
+        with pytest.raises(BoardError, match="measured_code_sha256"):
+            check_identity(client.hello(), image.manifest)
