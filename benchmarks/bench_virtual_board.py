@@ -9,6 +9,7 @@ from _report import seconds_each, show
 import hwnas
 from hwnas.backend import BoardBackend
 from hwnas.table import LookupTable
+from hwnas.virtual import VirtualBoard
 
 REPEATS = 7
 
@@ -55,6 +56,7 @@ def evaluate_afresh(backend: BoardBackend, network: hwnas.Network) -> None:
 
 def mips(backend: BoardBackend, network: hwnas.Network) -> float:
     board = backend.open().transport
+    assert isinstance(board, VirtualBoard)
     before, start = board.instructions, time.perf_counter()
     backend.measure_network(network)
     return float((board.instructions - before) / (time.perf_counter() - start) / 1e6)

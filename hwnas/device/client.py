@@ -93,6 +93,11 @@ class BoardClient:
         self._request_id = random.SystemRandom().randint(1, _MAX_U16)
         self._info: BoardInfo | None = None
 
+    @property
+    def transport(self) -> Transport:
+        """The line to the board."""
+        return self._transport
+
     def close(self) -> None:
         """Closes the transport; the board keeps its state. May be called again."""
         self._transport.close()
