@@ -1,0 +1,78 @@
+/* What all STM32 chips that hwnas knows have alike: ports and independent watchdog. The
+ * titles in quotes are sections of every family's reference manual. The header of the chip's family
+ * defines GPIO_BASE. */
+#ifndef HWNAS_STM32_H
+#define HWNAS_STM32_H
+
+#include <stdbool.h>
+
+#include "cortex_m.h"
+
+/* "General-purpose I/Os (GPIO)"; `port` counts from A. */
+#define GPIO_STEP 0x400u
+#define GPIO_PORT(port) (GPIO_BASE + (port)*GPIO_STEP)
+#define GPIO_MODER(port) REGISTER(GPIO_PORT(port) + 0x00)
+#define GPIO_BSRR(port) REGISTER(GPIO_PORT(port) + 0x18)
+#define GPIO_AFR(port, pin) REGISTER(GPIO_PORT(port) + 0x20 + (pin) / 8u * 4u)
+#define GPIO_BSRR_RESET_SHIFT 16u
+#define GPIO_MODE_OUTPUT 1u
+#define GPIO_MODE_ALTERNATE 2u
+
+/* Switches a peripheral's clock on, and waits the two cycles until it is there ("Clock enable
+ * delay"). */
+#define STM32_ENABLE(enable_register, bits) \
+    do {                                    \
+        (enable_register) |= (bits);        \
+        (void)(enable_register);            \
+    } while (0)
+
+#define STM32_SET_MODE(port, pin, mode) \
+    (GPIO_MODER(port) = (GPIO_MODER(port) & ~(3u << 2u * (pin))) | (mode) << 2u * (pin))
+
+#define STM32_WRITE_PIN(port, pin, high) \
+    (GPIO_BSRR(port) = 1u << ((pin) + ((high) ? 0u : GPIO_BSRR_RESET_SHIFT)))
+
+/* Makes a pin a low output; its port's clock must be on. */
+#define STM32_START_OUTPUT(port, pin)                  \
+    do {                                               \
+        STM32_WRITE_PIN(port, pin, false);             \
+        STM32_SET_MODE(port, pin, GPIO_MODE_OUTPUT);   \
+    } while (0)
+
+/* Hands a pin to a peripheral; its port's clock must be on. */
+#define STM32_START_ALTERNATE(port, pin, function)                                  \
+    do {                                                                            \
+        const uint32_t shift = (pin) % 8u * 4u;                                     \
+        GPIO_AFR(port, pin) = (GPIO_AFR(port, pin) & ~(0xFu << shift)) |            \
+                              (uint32_t)(function) << shift;                        \
+        STM32_SET_MODE(port, pin, GPIO_MODE_ALTERNATE);                             \
+    } while (0)
+
+/* "Independent watchdog (IWDG)": at one address in all of them. */
+#define IWDG_BASE 0x40003000u
+#define IWDG_KR REGISTER(IWDG_BASE + 0x00)
+#define IWDG_PR REGISTER(IWDG_BASE + 0x04)
+#define IWDG_RLR REGISTER(IWDG_BASE + 0x08)
+#define IWDG_SR REGISTER(IWDG_BASE + 0x0C)
+#define IWDG_KEY_START 0xCCCCu
+#define IWDG_KEY_UNLOCK 0x5555u
+#define IWDG_KEY_RELOAD 0xAAAAu
+#define IWDG_PR_256 6u
+#define IWDG_RLR_MOST 0xFFFu
+
+static inline void stm32_feed_watchdog(void) {
+    IWDG_KR = IWDG_KEY_RELOAD;
+}
+
+/* 256 * 4096 turns of the oscillator of about 32 kHz: a reset after 32 s without being fed. */
+static inline void stm32_start_watchdog(void) {
+    IWDG_KR = IWDG_KEY_START;
+    IWDG_KR = IWDG_KEY_UNLOCK;
+    IWDG_PR = IWDG_PR_256;
+    IWDG_RLR = IWDG_RLR_MOST;
+    while (IWDG_SR != 0) {
+    }
+    stm32_feed_watchdog();
+}
+
+#endif
