@@ -34,8 +34,8 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name, limit in self._limits().items():
-            if not math.isfinite(limit) or limit <= 0:
-                raise BudgetError(f"budget: {name} is {limit}; a limit is a number above 0")
+            if not isinstance(limit, int | float) or not 0 < limit < math.inf:
+                raise BudgetError(f"budget: {name} is {limit!r}; a limit is a number above 0")
 
     def within(self, ram_bytes: int, flash_bytes: int) -> Budget:
         """This budget, tightened to what the board has at all."""

@@ -16,6 +16,12 @@ from typing import Final
 from hwnas.errors import PlanError
 from hwnas.network import DType, Layer, Operator
 
+LARGEST_SIDE: Final = 0x7FFF
+"""Largest height and width of a feature map and of a window: the kernels keep positions along an
+axis in 16 signed bits (arm_depthwise_conv_s8_opt.c)."""
+LARGEST_WINDOW: Final = 0xFFFF
+"""Most products that one sum of a convolution may hold: the kernels count them in 16 unsigned bits
+(arm_convolve_s8.c, arm_depthwise_conv_s8_opt.c)."""
 _INT16_BYTES: Final = 2
 _INT32_BYTES: Final = 4
 
@@ -134,7 +140,8 @@ def kernel_variant(layer: Layer) -> str:
     """Name of the C function that computes a layer, for reports.
 
     Convolutions are chosen as ``arm_convolve_wrapper_s8.c`` and
-    ``arm_depthwise_conv_wrapper_s8.c`` do.
+    ``arm_depthwise_conv_wrapper_s8.c`` do, but for one case (``firmware/kernels/cmsis_nn.c``): the
+    3x3 depthwise kernel reads a column beyond the image where two are padded on the right.
 
     Example:
         >>> from hwnas.network import conv2d
@@ -153,11 +160,11 @@ _VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
         Operator.DENSE: "arm_fully_connected_s8",
         Operator.MAX_POOL2D: "arm_max_pool_s8",
         Operator.AVERAGE_POOL2D: "arm_avgpool_s8",
-        Operator.GLOBAL_AVERAGE_POOL2D: "hwnas_global_average_pool",
-        Operator.SOFTMAX: "hwnas_softmax",
-        Operator.RELU: "hwnas_relu",
-        Operator.RELU6: "hwnas_relu",
-        Operator.ADD: "hwnas_add",
+        Operator.GLOBAL_AVERAGE_POOL2D: "own_global_average_pool",
+        Operator.SOFTMAX: "own_softmax",
+        Operator.RELU: "own_relu",
+        Operator.RELU6: "own_relu",
+        Operator.ADD: "own_add",
         Operator.RESHAPE: "none",
     }
 )
@@ -179,6 +186,7 @@ def _convolution_variant(layer: Layer) -> str:
 def _depthwise_variant(layer: Layer) -> str:
     if layer.depth_multiplier != 1 or layer.dilation != (1, 1):
         return "arm_depthwise_conv_s8"
-    if layer.kernel_size == (3, 3) and max(layer.padding[:2]) <= 1:
+    top, left, _, right = layer.padding
+    if layer.kernel_size == (3, 3) and max(top, left, right) <= 1:
         return "arm_depthwise_conv_3x3_s8"
     return "arm_depthwise_conv_s8_opt"

@@ -651,19 +651,22 @@ def _meaningless(op: Operator) -> Iterator[str]:
 
 def _check_layer(layer: Layer) -> None:
     op = layer.operator
+    for name, kind in _ENUMS.items():
+        if not isinstance(getattr(layer, name), kind):
+            raise NetworkError(f"{op}: {name} {getattr(layer, name)!r} is no {kind.__name__}")
     wanted = 2 if op is Operator.ADD else 1
     if len(layer.input_shapes) != wanted:
         raise NetworkError(f"{op}: {len(layer.input_shapes)} inputs, {wanted} wanted")
     for shape in (*layer.input_shapes, layer.output_shape):
         _check_shape(op, shape)
     counts = (*layer.kernel_size, *layer.strides, *layer.dilation, layer.depth_multiplier)
-    if any(not 1 <= n <= MAX_DIMENSION for n in counts) or any(
-        not 0 <= n <= MAX_DIMENSION for n in layer.padding
+    if any(not _is_int(n) or not 1 <= n <= MAX_DIMENSION for n in counts) or any(
+        not _is_int(n) or not 0 <= n <= MAX_DIMENSION for n in layer.padding
     ):
         raise NetworkError(
             f"{op}: kernel {layer.kernel_size}, strides {layer.strides}, dilation "
-            f"{layer.dilation}, depth multiplier {layer.depth_multiplier} must be 1 or more, "
-            f"padding {layer.padding} 0 or more, and none over {MAX_DIMENSION}"
+            f"{layer.dilation}, depth multiplier {layer.depth_multiplier} must be whole numbers "
+            f"of 1 or more, padding {layer.padding} of 0 or more, and none over {MAX_DIMENSION}"
         )
     for name in _meaningless(op):
         if getattr(layer, name) != _DEFAULTS[name]:
@@ -754,6 +757,8 @@ _ENUMS: Final[Mapping[str, type[StrEnum]]] = {
     "dtype": DType,
     "activation": Activation,
 }
+_NETWORK_FIELDS: Final = frozenset({"version", "dtype", "input_shape", "nodes"})
+_NODE_FIELDS: Final = frozenset({"layer", "inputs", "name"})
 _TUPLE_LENGTHS: Final = {"kernel_size": 2, "strides": 2, "padding": 4, "dilation": 2}
 
 
@@ -798,11 +803,12 @@ def _ints(name: str, value: Any, length: int | None = None) -> tuple[int, ...]:
 def _network_from_dict(data: Any) -> Network:
     if not isinstance(data, Mapping):
         raise NetworkError(f"a network must be an object, not {type(data).__name__}")
-    if data.get("version") != NETWORK_JSON_VERSION:
+    version = data.get("version")
+    if not _is_int(version) or version != NETWORK_JSON_VERSION:
         raise NetworkError(
-            f"network version {_short(data.get('version'))}: this hwnas reads version "
-            f"{NETWORK_JSON_VERSION}"
+            f"network version {_short(version)}: this hwnas reads version {NETWORK_JSON_VERSION}"
         )
+    _refuse_unknown("network", data, _NETWORK_FIELDS)
     nodes = data.get("nodes")
     if not isinstance(nodes, list):
         raise NetworkError("a network's nodes must be a list")
@@ -813,10 +819,17 @@ def _network_from_dict(data: Any) -> Network:
     )
 
 
+def _refuse_unknown(what: str, data: Mapping[str, Any], known: frozenset[str]) -> None:
+    unknown = set(data) - known
+    if unknown:
+        raise NetworkError(f"{what}: unknown fields {_short(unknown)}")
+
+
 def _nodes_from(nodes: list[Any]) -> Iterator[Node]:
     for node in nodes:
         if not isinstance(node, Mapping) or not isinstance(node.get("name", ""), str):
             raise NetworkError("a node must be an object whose name is a text")
+        _refuse_unknown("node", node, _NODE_FIELDS)
         yield Node(
             _layer_from_dict(node.get("layer")),
             _ints("inputs", node.get("inputs")),

@@ -28,6 +28,23 @@ def seal(plan: bytes) -> bytes:
     return plan[:12] + struct.pack("<I", zlib.crc32(plan[48:])) + plan[16:]
 
 
+def pack_plan(
+    tensors: list[bytes],
+    steps: list[bytes],
+    *,
+    arena_bytes: int,
+    parameter_bytes: int = 0,
+    ends: tuple[int, int] = (0, 1),
+) -> bytes:
+    """A plan for the pool's parameters, of records that are packed already."""
+    body = b"".join(tensors + steps)
+    header = HEADER.pack(
+        0x504E5748, 1, 48, 48 + len(body), 0, arena_bytes, len(tensors), len(steps), *ends,
+        0, 0, 0, parameter_bytes, 0, 0, 0,
+    )  # fmt: skip
+    return seal(header + body)
+
+
 @dataclass
 class SmallPlan:
     """Lays tensors out one after the other in the arena and collects steps."""
@@ -80,18 +97,16 @@ class SmallPlan:
         self.written.append(output)
         return output
 
-    def pack(self, input_tensor: int, output_tensor: int) -> bytes:
-        body = b"".join(self.tensors + self.steps)
-        header = HEADER.pack(
-            0x504E5748, 1, 48, 48 + len(body), 0, self.arena_bytes, len(self.tensors),
-            len(self.steps), input_tensor, output_tensor, 0, 0, 0, 0, 0, 0, 0,
-        )  # fmt: skip
-        return seal(header + body)
-
     def case(self, input_tensor: int, output_tensor: int) -> Case:
         outputs = {index: self.sizes[index] for index in self.written}
+        plan = pack_plan(
+            self.tensors,
+            self.steps,
+            arena_bytes=self.arena_bytes,
+            ends=(input_tensor, output_tensor),
+        )
         return Case(
-            self.pack(input_tensor, output_tensor),
+            plan,
             self.contents,
             outputs,
             len(self.steps),

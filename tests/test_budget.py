@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,8 @@ from hwnas.budget import Budget
 from hwnas.errors import BudgetError
 
 
-@pytest.mark.parametrize("limit", [0, -1.0, math.inf, math.nan])
-def test_a_limit_must_be_a_finite_number_above_zero(limit: float) -> None:
+@pytest.mark.parametrize("limit", [0, -1.0, math.inf, math.nan, "40"])
+def test_a_limit_must_be_a_finite_number_above_zero(limit: Any) -> None:
     with pytest.raises(BudgetError, match="latency_ms"):
         Budget(latency_ms=limit)
 

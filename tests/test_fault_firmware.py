@@ -14,7 +14,7 @@ import pytest
 from cobs import cobs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_plan import Case, convolution, every_operator, seal
+from small_plan import STEP, TENSOR, Case, convolution, every_operator, seal
 
 from hwnas.boards import load_board
 from hwnas.device import BoardClient
@@ -111,14 +111,35 @@ def answers(line: VirtualBoard, wire: bytes) -> list[tuple[int, int, bytes]]:
     return [(frame.type, frame.request_id, frame.body) for frame in frames]
 
 
+def written(plan: bytes) -> Iterator[tuple[int, int]]:
+    """Offset and size of what the steps of a plan may write: outputs and scratch memory."""
+    (tensor_count,) = struct.unpack_from("<H", plan, 20)
+    steps = 48 + 24 * tensor_count
+    tensors = list(TENSOR.iter_unpack(plan[48:steps]))
+    for step in STEP.iter_unpack(plan[steps:]):
+        yield tensors[step[4]][6:8]
+        yield step[19:21]
+
+
+def workspace(line: VirtualBoard, client: BoardClient) -> bytearray:
+    info = client.hello()
+    return bytearray(line.memory(info.workspace_base, info.workspace_bytes))
+
+
 @hostile
 @given(st.lists(changes, min_size=1, max_size=3))
 def test_a_changed_plan_is_refused_or_runs(
-    client: BoardClient, edits: list[tuple[tuple[int, int], tuple[str, int]]]
+    line: VirtualBoard, client: BoardClient, edits: list[tuple[tuple[int, int], tuple[str, int]]]
 ) -> None:
     plan = seal(changed(EVERYTHING.plan, edits))
     try:
         client.load(plan)
+        before = workspace(line, client)
+        client.run(step_count=EVERYTHING.step_count, fill_inputs=False)
+        after = workspace(line, client)
+        for start, size in written(plan):
+            after[start : start + size] = before[start : start + size]
+        assert after == before
         client.run(step_count=EVERYTHING.step_count)
     except (PlanError, BoardProtocolError):
         pass

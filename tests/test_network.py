@@ -15,6 +15,7 @@ from hwnas.errors import NetworkError
 from hwnas.network import (
     MAX_NODES,
     WINDOWED,
+    DType,
     Layer,
     Network,
     NetworkBuilder,
@@ -222,8 +223,18 @@ def test_the_round_trip_keeps_names() -> None:
         (lambda: Network((8, 8, 3), (Node(relu(MAP), (0,)),)), "value 0 is (8, 8, 3)"),
         (lambda: Network(MAP, (Node(relu(MAP), (0,)),) * 2), "values [1] are never used"),
         (
-            lambda: Network((3,), (Node(relu((3,), dtype="float32"), (0,)),)),
+            lambda: Network((3,), (Node(relu((3,), dtype=DType.FLOAT32), (0,)),)),
             "is float32 in a int8 network",
+        ),
+        (lambda: relu((3,), dtype="int8"), "dtype 'int8' is no DType"),
+        (lambda: Layer("add", ((3,), (3,)), (3,)), "operator 'add' is no Operator"),
+        (
+            lambda: Layer(Operator.DENSE, ((3,),), (3,), activation="relu6"),
+            "activation 'relu6' is no Activation",
+        ),
+        (
+            lambda: Layer(Operator.MAX_POOL2D, (MAP,), MAP, kernel_size=(1.0, 1)),
+            "must be whole numbers",
         ),
     ],
 )
@@ -255,6 +266,9 @@ def test_an_add_of_unequal_shapes() -> None:
         '{"version": 1}',
         '{"version": 1, "nodes": {}}',
         '{"version": 1, "nodes": [0], "input_shape": [3], "dtype": "int8"}',
+        small().to_json().replace('"version":1', '"version":true'),
+        small().to_json().replace('"version":1', '"version":1,"layers":[]'),
+        small().to_json().replace('"inputs"', '"weights":[],"inputs"', 1),
         "9" * 5_000,
     ],
 )

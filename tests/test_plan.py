@@ -6,6 +6,7 @@ import itertools
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -20,12 +21,16 @@ from hwnas.kernels import scratch_bytes
 from hwnas.network import (
     Activation,
     DType,
+    Layer,
     Network,
     NetworkBuilder,
     Operator,
     add,
     conv2d,
     dense,
+    depthwise_conv2d,
+    max_pool2d,
+    relu,
     relu6,
     reshape,
     softmax,
@@ -305,14 +310,15 @@ def test_factors_are_quantized_as_tflite_does(real: float, expected: tuple[int, 
     assert quantize_multiplier(real) == expected
 
 
-@given(st.floats(2.0**-31, 2.0**30))
+@given(st.floats(2.0**-31, 2.0**30 - 1, exclude_max=True))
 def test_a_quantized_factor_is_close(real: float) -> None:
     multiplier, shift = quantize_multiplier(real)
     assert 1 << 30 <= multiplier < 1 << 31
+    assert -31 <= shift <= 30
     assert multiplier * 2.0**shift / 2**31 == pytest.approx(real, rel=2**-30)
 
 
-@pytest.mark.parametrize("real", [-1.0, 2.0**31, math.inf, math.nan])
+@pytest.mark.parametrize("real", [-1.0, 2.0**30, math.inf, math.nan])
 def test_other_factors_are_refused(real: float) -> None:
     with pytest.raises(PlanError, match="cannot be quantized"):
         quantize_multiplier(real)
@@ -356,7 +362,7 @@ def one_dense(units: int = 2) -> tuple[Network, NetworkParameters]:
     [
         ({"weights": b"123"}, "3 weights, 8 wanted"),
         ({"bias": ()}, "0 bias, 2 wanted"),
-        ({"bias": (0, 1 << 31)}, "does not fit 32 bits"),
+        ({"bias": (0, 1 << 31)}, "bias 2147483648 is outside -2147483648 to 2147483647"),
         ({"multipliers": (1, 2)}, "2 multipliers, 0 wanted"),
         ({"shifts": (1, 2)}, "2 shifts, 0 wanted"),
         ({"constants": ()}, "0 constants, 2 wanted"),
@@ -369,6 +375,25 @@ def test_parameters_that_do_not_fit_are_refused(change: dict[str, object], messa
     wrong = replace(parameters, layers=(replace(parameters.layers[0], **change),))  # type: ignore[arg-type]
     with pytest.raises(PlanError, match=f"layer 0 \\(dense\\): .*{message}"):
         compile_plan(network, parameters=wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"multipliers": (1 << 30, -1)}, "multiplier -1 is outside 0 to 2147483647"),
+        ({"shifts": (0, 31)}, "shift 31 is outside -31 to 30"),
+        ({"shifts": (-32, 0)}, "shift -32 is outside -31 to 30"),
+    ],
+)
+def test_factors_that_the_board_cannot_check_are_refused(
+    change: dict[str, tuple[int, int]], message: str
+) -> None:
+    b = NetworkBuilder((4, 4, 1))
+    b.conv2d(b.input, 2, 1, use_bias=False)
+    layer = LayerParameters(b"ab", multipliers=(1 << 30,) * 2, shifts=(0, 0))
+    compile_plan(b.build(), parameters=NetworkParameters((0, 0), (layer,)))
+    with pytest.raises(PlanError, match=message):
+        compile_plan(b.build(), parameters=NetworkParameters((0, 0), (replace(layer, **change),)))
 
 
 def test_zero_points_are_checked() -> None:
@@ -404,6 +429,50 @@ def test_unknown_kernels_and_types_are_refused() -> None:
 def test_a_dilation_is_refused() -> None:
     with pytest.raises(PlanError, match="dilation"):
         compile_layers([conv2d((9, 9, 1), 1, 3, dilation=2)], pool=POOL)
+
+
+@pytest.mark.parametrize(
+    ("largest", "message"),
+    [
+        (lambda n: conv2d((1, 1, 65_535 // 3 + n), 1, (1, 3), padding=(0, 1, 0, 1)), "products"),
+        (lambda n: depthwise_conv2d((1, 1, 1), (255, 257 + n)), "products"),
+        (lambda n: max_pool2d((8, 1, 1), (32_767 + n, 1), padding="same"), "kernel"),
+        (lambda n: depthwise_conv2d((8, 1, 1), (32_767 + n, 1)), "kernel"),
+        (lambda n: relu((32_767 + n, 1, 1)), "feature map"),
+        (lambda n: softmax((32_767 + n, 1)), "feature map"),
+    ],
+)
+def test_what_the_kernels_cannot_count_is_refused(
+    largest: Callable[[int], Layer], message: str
+) -> None:
+    compile_layers([largest(0)], pool=POOL)
+    with pytest.raises(PlanError, match=message):
+        compile_layers([largest(1)], pool=POOL)
+
+
+def test_a_reshape_to_a_long_map_is_refused() -> None:
+    b = NetworkBuilder((32_768,))
+    b.relu(b.reshape(b.reshape(b.input, (32_768, 1)), (32_768,)))
+    with pytest.raises(PlanError, match="feature map"):
+        compile_plan(b.build(), pool=POOL)
+
+
+def test_an_arena_beyond_32_bits_is_refused() -> None:
+    b = NetworkBuilder((16_384, 1, 65_535))
+    x = b.relu(b.input)
+    y = b.relu(x)
+    z = b.relu(y)
+    b.add(b.add(b.add(b.relu(z), z), y), b.add(x, b.input))
+    with pytest.raises(PlanError, match="6442352640 bytes"):
+        compile_plan(b.build(), pool=POOL)
+
+
+def test_a_sum_scaled_up_is_refused() -> None:
+    layer = add((4,))
+    inputs = [TensorQuantization(0.5, 0)] * 2
+    assert layer_parameters(layer, inputs, TensorQuantization(2.0**-19, 0)).constants[-1] == 0
+    with pytest.raises(PlanError, match="output scale"):
+        layer_parameters(layer, inputs, TensorQuantization(2.0**-20, 0))
 
 
 def test_too_many_tensors_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import threading
@@ -389,23 +390,39 @@ def test_a_closed_table_says_so(table: LookupTable) -> None:
         table.get(TARGET, [layer(1)])
 
 
-def test_values_changed_by_hand_are_reported(table: LookupTable, path: Path) -> None:
+CHANGED_BY_HAND = {
+    "a time": "update lut_layer_rows set created_at = 'yesterday'",
+    "no provenance": "update lut_layer_rows set provenance = 'guessed'",
+    "another provenance": "update lut_layer_rows set provenance = 'measured'",
+    "a count": "update lut_layer_rows set cycles_max = 'many'",
+    "no network": "update lut_networks set json = '{'",
+    "another network": "update lut_networks set json = replace(json, '[10]', '[11]')",
+    "no target": "update lut_targets set json = '[1'",
+    "another target": "update lut_targets set json = replace(json, '80000000', '80000001')",
+}
+
+
+@pytest.mark.parametrize("change", CHANGED_BY_HAND.values(), ids=CHANGED_BY_HAND.keys())
+def test_values_changed_by_hand_are_reported(table: LookupTable, path: Path, change: str) -> None:
     table.put(TARGET, [record(layer(1))])
     table.put_network(TARGET, network_record(network()))
-    for change in (
-        "update lut_layer_rows set created_at = 'yesterday'",
-        "update lut_layer_rows set created_at = '2026-01-01 00:00:00', provenance = 'guessed'",
-        "update lut_layer_rows set provenance = 'simulated', cycles_max = 'many'",
-        "update lut_networks set json = '{'",
-        "update lut_targets set json = '[1'",
-    ):
-        with sqlite3.connect(path) as raw:
-            raw.execute(change)
-        raw.close()
-        with pytest.raises(TableError):
-            if "lut_layer" in change:
-                table.get(TARGET, [layer(1)])
-            elif "lut_networks" in change:
-                table.get_network(TARGET, network().digest)
-            else:
-                table.targets()
+    with sqlite3.connect(path) as raw:
+        raw.execute(change)
+        assert raw.total_changes == 1
+    raw.close()
+    with pytest.raises(TableError):
+        if "lut_layer" in change:
+            table.get(TARGET, [layer(1)])
+        elif "lut_networks" in change:
+            table.get_network(TARGET, network().digest)
+        else:
+            table.targets()
+
+
+def test_a_layer_changed_by_hand_is_not_exported(table: LookupTable, path: Path) -> None:
+    table.put(TARGET, [record(layer(1))])
+    with sqlite3.connect(path) as raw:
+        raw.execute("update lut_layers set json = ?", [layer(2).canonical()])
+    raw.close()
+    with pytest.raises(TableError, match="damaged"):
+        table.export_jsonl(io.StringIO())

@@ -146,6 +146,8 @@ def changed(line: str, **changes: Any) -> str:
 def hostile(lines: list[str]) -> list[tuple[str | bytes, str]]:
     row = lines[1]
     data = json.loads(row)
+    whole = json.loads(lines[4])["network"]
+    escape = {**whole["nodes"][0], "inputs": [5], "name": "\x1b[2J"}
     bad_layer = {"operator": "dense", "input_shapes": [[1]], "output_shape": [0]}
     return [
         (row[:-7], "column"),
@@ -189,6 +191,8 @@ def hostile(lines: list[str]) -> list[tuple[str | bytes, str]]:
         (changed(lines[0], digest="0" * 64), "digest"),
         (changed(lines[0], identity={**TARGET.to_dict(), "clock_hz": "fast"}), "clock_hz"),
         (changed(lines[4], network={"version": 1}), "nodes"),
+        (changed(lines[4], network={**whole, "colour": "red"}), "colour"),
+        (changed(lines[4], network={**whole, "nodes": [escape]}), "not made before"),
     ]  # fmt: skip
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from hwnas.errors import PlanError
-from hwnas.network import Layer, Network, Operator
+from hwnas.kernels import LARGEST_SIDE, LARGEST_WINDOW
+from hwnas.network import Layer, Network, Operator, Shape
 from hwnas.plan._format import ParameterKind, parameter_counts
 from hwnas.plan._parameters import (
     INT8_MAX,
     INT8_MIN,
+    SHIFTS,
     LayerParameters,
     NetworkParameters,
 )
@@ -26,6 +29,9 @@ _CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType(
         Operator.ADD: 7,
     }
 )
+_WEIGHTED_WINDOWS: Final = frozenset({Operator.CONV2D, Operator.DEPTHWISE_CONV2D})
+_MAX_U32: Final = (1 << 32) - 1
+_MULTIPLIERS: Final = range(1 << 31)
 _INT32: Final = range(-(1 << 31), 1 << 31)
 
 
@@ -33,12 +39,50 @@ def check_layer(layer: Layer) -> None:
     """Refuse a layer that the firmware has no kernel for.
 
     Raises:
-        PlanError: The layer has a dilation.
+        PlanError: The layer has a dilation, or is larger than its kernel can count.
     """
     if layer.dilation != (1, 1):
         raise PlanError(
             f"{layer.describe()}: dilation {layer.dilation} is not in plan version 1; use a "
             "larger kernel or a stride instead"
+        )
+    if max(layer.kernel_size) > LARGEST_SIDE:
+        raise PlanError(
+            f"{layer.describe()}: kernel {layer.kernel_size} is larger than {LARGEST_SIDE}"
+        )
+    products = math.prod(layer.kernel_size)
+    if layer.operator is Operator.CONV2D:
+        products *= layer.input_shape[-1]
+    if layer.operator in _WEIGHTED_WINDOWS and products > LARGEST_WINDOW:
+        raise PlanError(
+            f"{layer.describe()}: an output is the sum of {products} products, its kernel counts "
+            f"up to {LARGEST_WINDOW}: use a smaller window or fewer input channels"
+        )
+
+
+def check_shape(shape: Shape) -> None:
+    """Refuse a feature map that is too long for the kernels.
+
+    Raises:
+        PlanError: Height or width exceed what the kernels count.
+    """
+    if any(side > LARGEST_SIDE for side in shape[:-1]):
+        raise PlanError(
+            f"a feature map of {shape} is in the network: the kernels take heights and widths up "
+            f"to {LARGEST_SIDE}"
+        )
+
+
+def check_arena(arena_bytes: int) -> None:
+    """Refuse an arena that no board has and no plan can describe.
+
+    Raises:
+        PlanError: Its size does not fit 32 bits.
+    """
+    if arena_bytes > _MAX_U32:
+        raise PlanError(
+            f"the activations take {arena_bytes} bytes, which no plan can describe: make the "
+            "network smaller"
         )
 
 
@@ -76,10 +120,15 @@ def _check_layer_parameters(label: str, layer: Layer, given: LayerParameters) ->
     constants = 0 if layer.is_free else _CONSTANT_COUNTS.get(layer.operator, 0)
     if len(given.constants) != constants:
         raise PlanError(f"{label}: {len(given.constants)} constants, {constants} wanted")
-    for values in (given.bias, given.multipliers, given.shifts, given.constants):
+    for name, values, allowed in (
+        ("bias", given.bias, _INT32),
+        ("multiplier", given.multipliers, _MULTIPLIERS),
+        ("shift", given.shifts, SHIFTS),
+        ("constant", given.constants, _INT32),
+    ):
         for value in values:
-            if value not in _INT32:
-                raise PlanError(f"{label}: {value} does not fit 32 bits")
+            if value not in allowed:
+                raise PlanError(f"{label}: {name} {value} is outside {allowed[0]} to {allowed[-1]}")
     if not INT8_MIN <= given.activation_min <= given.activation_max <= INT8_MAX:
         raise PlanError(
             f"{label}: activation bounds {given.activation_min} to {given.activation_max} must be "

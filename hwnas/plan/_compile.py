@@ -10,7 +10,12 @@ from hwnas.arena import plan_layer_arena, plan_network_arena
 from hwnas.errors import PlanError
 from hwnas.kernels import KernelSet, find_kernel_set, scratch_bytes
 from hwnas.network import Layer, Network, Shape
-from hwnas.plan._checks import check_layer, check_network_parameters
+from hwnas.plan._checks import (
+    check_arena,
+    check_layer,
+    check_network_parameters,
+    check_shape,
+)
 from hwnas.plan._format import (
     ParameterKind,
     PlanHeader,
@@ -84,8 +89,9 @@ def compile_plan(
 
     Raises:
         PlanError: Not exactly one of ``pool`` and ``parameters`` was given, the kernel set is
-            unknown or computes in another type, a layer has a dilation, the parameters do not
-            fit the network, the pool is too small, or there are too many tensors or steps.
+            unknown or computes in another type, a layer has a dilation or exceeds what its
+            kernel can count, the parameters do not fit the network, the pool is too small, or
+            there are too many tensors or steps.
 
     Example:
         >>> plan = compile_plan(network, pool=PoolLayout.for_region(1 << 19))  # doctest: +SKIP
@@ -164,6 +170,7 @@ class _Writer:
     """Collects the records of a plan."""
 
     def __init__(self, kernels: KernelSet, store: ParameterStore) -> None:
+        check_arena(store.arena_bytes)
         self._kernels = kernels
         self._store = store
         self._tensors: list[bytes] = []
@@ -173,6 +180,7 @@ class _Writer:
 
     def activation(self, shape: Shape, offset: int, zero_point: int) -> int:
         """Add an activation; returns its index."""
+        check_shape(shape)
         self._tensors.append(activation_record(shape, offset, zero_point))
         return len(self._tensors) - 1
 

@@ -24,7 +24,8 @@ INT8_MAX: Final = 127
 _ADD_LEFT_SHIFT: Final = 20
 _SOFTMAX_INTEGER_BITS: Final = 5
 _MAX_MULTIPLIER: Final = (1 << 31) - 1
-_MIN_SHIFT: Final = -31
+SHIFTS: Final = range(-31, 31)
+"""Exponents that the kernels can shift by; positive is to the left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,11 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     """A real factor as multiplier and shift: ``real = multiplier * 2**shift / 2**31``.
 
     TensorFlow Lite's ``QuantizeMultiplier``: the fraction of ``frexp`` in 31 bits, rounded half
-    up; a factor below 2**-32 becomes 0.
+    up; a factor below 2**-32 becomes 0. TensorFlow Lite allows factors up to 2**31, too, for which
+    the firmware's shifts do not suffice.
 
     Args:
-        real: 0 or more, below 2**31.
+        real: 0 or more, below 2**30 - 1.
 
     Raises:
         PlanError: The factor is negative, too large or not finite.
@@ -103,14 +105,15 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         >>> quantize_multiplier(0.75)
         (1610612736, 0)
     """
-    if not 0 <= real < 2**31:
-        raise PlanError(f"a factor of {real} between scales cannot be quantized: 0 to 2**31 can")
+    # Slightly below: rounding up must not carry into a shift that the kernels lack.
+    if not 0 <= real < (1 << 30) - 1:
+        raise PlanError(f"a factor of {real} between scales cannot be quantized: 0 to 2**30 can")
     fraction, shift = math.frexp(real)
     multiplier = math.floor(fraction * (1 << 31) + 0.5)
     if multiplier > _MAX_MULTIPLIER:
         multiplier //= 2
         shift += 1
-    return (0, 0) if shift < _MIN_SHIFT else (multiplier, shift)
+    return (0, 0) if shift < SHIFTS[0] else (multiplier, shift)
 
 
 def activation_bounds(activation: Activation, output: TensorQuantization) -> tuple[int, int]:
@@ -219,7 +222,7 @@ def _mean_constants(
     """MEAN of ``reference/integer_ops/mean.h``: the factor, divided by the number of pixels."""
     pixels = math.prod(layer.input_shape[:-1])
     multiplier, shift = quantize_multiplier(input_scales[0] / output_scale)
-    left = min(pixels.bit_length() - 1, 32, shift - _MIN_SHIFT)
+    left = min(pixels.bit_length() - 1, 32, shift - SHIFTS[0])
     return (multiplier << left) // pixels, shift - left
 
 
@@ -240,12 +243,17 @@ def _add_constants(
 ) -> tuple[int, ...]:
     """``CalculateOpDataAdd``."""
     twice = 2 * max(input_scales)
-    return (
-        _ADD_LEFT_SHIFT,
-        *quantize_multiplier(input_scales[0] / twice),
-        *quantize_multiplier(input_scales[1] / twice),
-        *quantize_multiplier(twice / ((1 << _ADD_LEFT_SHIFT) * output_scale)),
+    factors = (
+        input_scales[0] / twice,
+        input_scales[1] / twice,
+        twice / ((1 << _ADD_LEFT_SHIFT) * output_scale),
     )
+    quantized = [quantize_multiplier(factor) for factor in factors]
+    if any(shift > 0 for _, shift in quantized):
+        raise PlanError(
+            f"add: an output scale of {output_scale} is too small for inputs of {input_scales}"
+        )
+    return (_ADD_LEFT_SHIFT, *(number for pair in quantized for number in pair))
 
 
 _CONSTANTS: Final[Mapping[Operator, Callable[[Layer, Sequence[float], float], tuple[int, ...]]]] = (

@@ -73,7 +73,9 @@ def row_line(kind: Kind, row: Row[Any]) -> str:
     """The line of a row from :func:`hwnas.table._rows.stream`, without the line's end."""
     values = {name: getattr(row, name) for name in _VALUES}
     values["created_at"] = row.created_at.isoformat()
-    return _dump({"kind": kind.name, "target": row.target, kind.name: plain(row.json), **values})
+    return _dump(
+        {"kind": kind.name, "target": row.target, kind.name: plain(row.subject, row.json), **values}
+    )
 
 
 def read_lines(stream: BinaryIO) -> Iterator[Parsed | Malformed]:
@@ -186,4 +188,6 @@ def _dump(data: Mapping[str, Any]) -> str:
 
 
 def _shorten(reason: str) -> str:
-    return reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
+    """A reason that a terminal can show, whatever the file put into it."""
+    shown = "".join(c if c.isprintable() else "?" for c in reason[: MAX_REASON + 1])
+    return shown if len(shown) <= MAX_REASON else shown[: MAX_REASON - 3] + "..."

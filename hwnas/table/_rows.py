@@ -23,7 +23,7 @@ from hwnas.table._schema import (
     plain,
     targets,
 )
-from hwnas.target import Provenance, TargetIdentity
+from hwnas.target import TargetIdentity
 
 _T = TypeVar("_T")
 
@@ -59,25 +59,31 @@ class Merged:
 
 
 def fetch(
-    connection: Connection, kind: Kind, target: str, subjects: Mapping[str, Layer | Network]
+    connection: Connection,
+    kind: Kind,
+    target: TargetIdentity,
+    subjects: Mapping[str, Layer | Network],
 ) -> dict[str, Record]:
     """The rows of some subjects on one target.
 
     Args:
         connection: Inside a transaction.
         kind: Which rows.
-        target: Digest of the target.
+        target: Exactly this identity.
         subjects: By digest.
 
     Returns:
         The records by the subject's digest; subjects without a row are left out.
+
+    Raises:
+        TableError: A row was changed by hand.
     """
     rows = kind.rows.c
     found: dict[str, Record] = {}
     for chunk in chunks(subjects, CHUNK):
-        query = select(kind.rows).where(rows.target == target, rows.subject.in_(chunk))
+        query = select(kind.rows).where(rows.target == target.digest, rows.subject.in_(chunk))
         for row in connection.execute(query):
-            found[row.subject] = _record(kind, subjects[row.subject], row)
+            found[row.subject] = _record(kind, target, subjects[row.subject], row)
     return found
 
 
@@ -122,20 +128,26 @@ def merge(
 
 def all_targets(connection: Connection) -> list[TargetIdentity]:
     """The targets that have rows, by digest."""
-    found = connection.execute(select(targets.c.json).order_by(targets.c.digest)).scalars()
-    return [TargetIdentity.from_dict(plain(stored)) for stored in found]
+    found = connection.execute(select(targets).order_by(targets.c.digest))
+    return [TargetIdentity.from_dict(plain(row.digest, row.json)) for row in found]
 
 
-def fetch_network(connection: Connection, target: str, digest: str) -> NetworkRecord | None:
-    """The row of a network of which only the digest is known."""
+def fetch_network(
+    connection: Connection, target: TargetIdentity, digest: str
+) -> NetworkRecord | None:
+    """The row of a network of which only the digest is known.
+
+    Raises:
+        TableError: The row or the network was changed by hand.
+    """
     query = select(networks.c.json).where(networks.c.digest == digest)
     stored = connection.execute(query).scalar_one_or_none()
     if stored is None:
         return None
     try:
-        network = Network.from_json(stored)
+        network = Network.from_dict(plain(digest, stored))
     except NetworkError as error:
-        raise TableError(f"lookup table: a stored network is damaged ({error})") from error
+        raise TableError(f"lookup table: a stored network cannot be read ({error})") from error
     found = fetch(connection, NETWORK, target, {digest: network}).get(digest)
     return cast("NetworkRecord | None", found)
 
@@ -212,13 +224,15 @@ def _ordered(lines: Mapping[Any, dict[str, Any]]) -> list[dict[str, Any]]:
 def _fetch_keys(
     connection: Connection, kind: Kind, offers: Mapping[_Key, Offer]
 ) -> dict[_Key, Record]:
+    identities: dict[str, TargetIdentity] = {}
     by_target: dict[str, dict[str, Layer | Network]] = {}
-    for (target, subject), (_, record) in offers.items():
-        by_target.setdefault(target, {})[subject] = record.subject
+    for (digest, subject), (target, record) in offers.items():
+        identities[digest] = target
+        by_target.setdefault(digest, {})[subject] = record.subject
     found: dict[_Key, Record] = {}
-    for target, subjects in by_target.items():
-        for subject, record in fetch(connection, kind, target, subjects).items():
-            found[target, subject] = record
+    for digest, subjects in by_target.items():
+        for subject, record in fetch(connection, kind, identities[digest], subjects).items():
+            found[digest, subject] = record
     return found
 
 
@@ -237,11 +251,12 @@ def _columns(key: _Key, record: Record) -> dict[str, Any]:
     }
 
 
-def _record(kind: Kind, subject: Layer | Network, row: Row[Any]) -> Record:
-    try:
-        provenance = Provenance(row.provenance)
-    except ValueError as error:
-        raise TableError(f"lookup table: a row is {row.provenance!r}, no provenance") from error
+def _record(kind: Kind, target: TargetIdentity, subject: Layer | Network, row: Row[Any]) -> Record:
+    if row.provenance != target.provenance:
+        raise TableError(
+            f"lookup table: a row is damaged: it is {row.provenance!r}, its target "
+            f"{str(target.provenance)!r}"
+        )
     return kind.record(
         subject,
         row.n,
@@ -249,6 +264,6 @@ def _record(kind: Kind, subject: Layer | Network, row: Row[Any]) -> Record:
         row.cycles_median,
         row.cycles_max,
         row.energy_uj,
-        provenance,
+        target.provenance,
         row.created_at,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -234,13 +235,15 @@ def _check_columns(connection: Connection, label: str, names: set[str]) -> None:
             )
 
 
-def plain(stored: str) -> Any:
-    """The data of a ``json`` column.
+def plain(digest: str, stored: str) -> Any:
+    """The data of a ``json`` column, whose texts are stored under their SHA-256.
 
     Raises:
-        TableError: The column was changed by hand and is no JSON.
+        TableError: The text is not the one that was stored under this digest.
     """
+    if hashlib.sha256(stored.encode(errors="replace")).hexdigest() != digest:
+        raise TableError(f"lookup table: the JSON text stored under {digest:.12} is damaged")
     try:
         return json.loads(stored)
     except (ValueError, RecursionError) as error:
-        raise TableError(f"lookup table: a stored JSON text is damaged ({error})") from error
+        raise TableError(f"lookup table: a stored text is no JSON ({error})") from error

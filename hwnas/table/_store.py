@@ -129,7 +129,7 @@ class LookupTable:
         by_digest = {layer.digest: layer for layer in unknown if not layer.is_free}
         if by_digest:
             with self._database.transaction("read") as connection:
-                read = _rows.fetch(connection, _schema.LAYER, target.digest, by_digest)
+                read = _rows.fetch(connection, _schema.LAYER, target, by_digest)
             found.update((by_digest[key], _keep(cache, record)) for key, record in read.items())
         return cast("dict[Layer, LayerRecord]", found)
 
@@ -150,7 +150,7 @@ class LookupTable:
         record = cache.get(digest)
         if record is None:
             with self._database.transaction("read") as connection:
-                record = _rows.fetch_network(connection, target.digest, digest)
+                record = _rows.fetch_network(connection, target, digest)
             if record is not None:
                 record = _keep(cache, record)
         return cast("NetworkRecord | None", record)

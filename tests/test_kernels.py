@@ -1,0 +1,96 @@
+"""Which C function computes a layer, as the firmware on the virtual board really chooses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from hwnas.boards import load_board
+from hwnas.device import BoardClient
+from hwnas.firmware import FirmwareImage, find_image
+from hwnas.kernels import kernel_variant
+from hwnas.network import (
+    Layer,
+    add,
+    average_pool2d,
+    conv2d,
+    dense,
+    depthwise_conv2d,
+    global_average_pool2d,
+    max_pool2d,
+    relu,
+    relu6,
+    softmax,
+)
+from hwnas.plan import PoolLayout, compile_layers
+from hwnas.virtual import VirtualBoard
+from hwnas.virtual.image import Image
+
+BOARD = "nucleo_l496zg"
+MAP = (6, 7, 5)
+LAYERS = [
+    conv2d(MAP, 4, 1),
+    conv2d(MAP, 4, 1, strides=2),
+    conv2d(MAP, 4, 3),
+    conv2d((1, 8, 5), 4, (1, 3)),
+    conv2d((1, 9, 5), 4, (1, 3)),
+    depthwise_conv2d(MAP, 3),
+    depthwise_conv2d(MAP, 3, strides=2),
+    depthwise_conv2d(MAP, 3, padding=(1, 1, 2, 1)),
+    depthwise_conv2d(MAP, 3, padding=(1, 1, 1, 2)),
+    depthwise_conv2d(MAP, 3, padding=(1, 2, 1, 1)),
+    depthwise_conv2d(MAP, 3, padding=(2, 1, 1, 1)),
+    depthwise_conv2d(MAP, 5),
+    depthwise_conv2d(MAP, 3, depth_multiplier=2),
+    depthwise_conv2d(MAP, 3, depth_multiplier=4),
+    dense((20,), 6),
+    max_pool2d(MAP),
+    average_pool2d(MAP),
+    global_average_pool2d(MAP),
+    softmax((10,)),
+    relu(MAP),
+    relu6(MAP),
+    add(MAP),
+]
+
+
+@pytest.fixture(scope="module")
+def image() -> FirmwareImage:
+    return find_image(BOARD)
+
+
+@pytest.fixture(scope="module")
+def board(image: FirmwareImage) -> Iterator[VirtualBoard]:
+    with VirtualBoard(load_board(BOARD), image.elf) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.describe()} {layer.padding}")
+def test_the_named_function_runs_and_no_other_of_its_kind(
+    board: VirtualBoard, image: FirmwareImage, layer: Layer
+) -> None:
+    pool = PoolLayout.for_region(image.manifest.parameter_bytes)
+    client = BoardClient(board)
+    client.load(compile_layers([layer], pool=pool).data)
+    entries = {address: name for address, name in Image.read(image.elf).functions}
+    before = calls(board, entries)
+    client.run(step_count=1, warmup=0)
+    started = calls(board, entries) - before
+    variants = {kernel_variant(other) for other in LAYERS}
+    expected = {kernel_variant(layer)}
+    if expected == {"arm_convolve_1_x_n_s8"}:
+        expected.add("arm_convolve_s8")  # to which it hands over on cores without MVE
+    assert variants.intersection(started) == expected
+
+
+def calls(board: VirtualBoard, entries: dict[int, str]) -> Counter[str]:
+    """How often each function was entered since the board was switched on."""
+    return Counter(
+        {
+            entries[block.address]: block.executions
+            for block in board.block_counts
+            if block.address in entries
+        }
+    )
