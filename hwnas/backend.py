@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from hwnas.boards import BoardSpec, load_board
 from hwnas.cost import RuntimeFootprint
-from hwnas.device import BoardClient, Transport
-from hwnas.device.client import check_identity
+from hwnas.device import BoardClient, Transport, check_identity
 from hwnas.errors import BoardError, PlanError
 from hwnas.firmware import FirmwareImage, find_image
 from hwnas.network import Layer, Network
@@ -159,7 +158,7 @@ class BoardBackend:
         return {
             "n": len(cycles),
             "cycles_min": int(cycles.min()),
-            "cycles_median": int(np.median(cycles)),
+            "cycles_median": round(float(np.median(cycles))),
             "cycles_max": int(cycles.max()),
             "energy_uj": None,
             "provenance": self.target.provenance,

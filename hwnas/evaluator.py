@@ -17,7 +17,7 @@ from hwnas.backend import BoardBackend, open_backend
 from hwnas.boards import BoardSpec
 from hwnas.budget import Budget
 from hwnas.cost import StaticCost, layer_cost, static_cost
-from hwnas.errors import BudgetError
+from hwnas.errors import BudgetError, PlanError
 from hwnas.network import Layer, Network, Operator
 from hwnas.table import LookupTable
 from hwnas.target import Provenance
@@ -158,18 +158,22 @@ class Verdict:
     Attributes:
         rung: The last rung that looked at it.
         violations: (value - limit) / limit of each limit that was checked; above 0 is too much.
+        refusal: Why the kernels cannot run it at all; empty where they can.
     """
 
     rung: Rung
     violations: Mapping[str, float]
+    refusal: str = ""
 
     @property
     def feasible(self) -> bool:
-        """True when no limit is exceeded."""
-        return all(value <= 0 for value in self.violations.values())
+        """True when it can run and no limit is exceeded."""
+        return not self.refusal and all(value <= 0 for value in self.violations.values())
 
     def describe(self) -> str:
         """One line: ``table: latency_ms 12.5 % over``."""
+        if self.refusal:
+            return f"{self.rung}: {self.refusal}"
         over = [f"{name} {value:.1%} over" for name, value in self.violations.items() if value > 0]
         return f"{self.rung}: {', '.join(over) or 'within budget'}"
 
@@ -267,7 +271,6 @@ class Evaluator:
         Raises:
             BoardError: The board failed.
             TableError: The table failed.
-            PlanError: A layer cannot be run at all.
         """
         seconds: dict[Rung, float] = {}
         with _timed(seconds, Rung.STATIC):
@@ -277,8 +280,12 @@ class Evaluator:
             if not verdict.feasible:
                 break
             with _timed(seconds, rung):
-                cost = price(network)
-                verdict = Verdict(rung, self._violations(cost))
+                try:
+                    cost = price(network)
+                except PlanError as error:
+                    verdict = Verdict(rung, verdict.violations, str(error))
+                else:
+                    verdict = Verdict(rung, self._violations(cost))
         return Evaluation(cost, verdict, seconds)
 
     def check_fits(self, network: Network) -> None:

@@ -21,6 +21,8 @@ from hwnas.trial_record import ATTRIBUTE, Gate, TrialRecord, read_record
 
 METRIC: Final = "accuracy"
 HARDWARE: Final = ("latency_ms", "energy_mj", "ram_bytes", "flash_bytes")
+REFUSED: Final = "kernels"
+"""Name of the constraint that a candidate violates which the kernels cannot run at all."""
 TrainFunction = Callable[[Any, Trial], float]
 
 
@@ -123,6 +125,8 @@ class HardwareObjective:
             record = self._judge(trial, candidate, network)
         for name, violation in record.violations.items():
             trial.set_constraint(name, violation)
+        if record.refusal:
+            trial.set_constraint(REFUSED, 1.0)
         trial.set_user_attr(ATTRIBUTE, record.to_attribute())
         return tuple(
             record.metric if name == METRIC else float(record.cost[name])
@@ -204,5 +208,6 @@ def _record(
         metric=metric,
         trained=gate is Gate.TRAINED,
         violations=dict(evaluation.verdict.violations),
+        refusal=evaluation.verdict.refusal,
         seconds=seconds,
     )

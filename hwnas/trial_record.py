@@ -39,6 +39,7 @@ class TrialRecord:
         metric: What ``train`` returned, or the floor where nothing was trained.
         trained: Whether ``metric`` was trained for (by this trial or the one it repeats).
         violations: Each checked limit's (value - limit) / limit.
+        refusal: Why the kernels cannot run it at all; empty where they can.
         seconds: Host time by rung.
         duplicate_of: Number of the trial with the same network.
     """
@@ -50,13 +51,14 @@ class TrialRecord:
     metric: float
     trained: bool
     violations: Mapping[str, float]
+    refusal: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
     duplicate_of: int | None = None
 
     @property
     def feasible(self) -> bool:
-        """True when no checked limit is exceeded."""
-        return all(value <= 0 for value in self.violations.values())
+        """True when it can run and no checked limit is exceeded."""
+        return not self.refusal and all(value <= 0 for value in self.violations.values())
 
     def rebuild_network(self) -> Network:
         """The network as it was judged.

@@ -16,7 +16,7 @@ from hwnas.evaluator import (
     Evaluator,
     Rung,
 )
-from hwnas.network import Network, NetworkBuilder
+from hwnas.network import Layer, Network, NetworkBuilder, Node, conv2d, dense, max_pool2d
 from hwnas.table import LookupTable
 from hwnas.target import Provenance
 
@@ -127,3 +127,28 @@ def test_an_energy_limit_needs_a_known_power(backend: BoardBackend) -> None:
 def test_a_board_without_cycles_cannot_be_evaluated() -> None:
     with pytest.raises(BoardError, match="functional only"):
         open_backend("mps2_an386")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [dense((1700,), 500), conv2d((16, 16, 16), 17_000, 1, strides=16)],
+    ids=Layer.describe,
+)
+def test_a_layer_that_fits_the_chip_can_be_run(backend: BoardBackend, layer: Layer) -> None:
+    """Even where one of its parameters is larger than what the pool keeps of that kind."""
+    network = Network(layer.input_shape, (Node(layer, (0,)),))
+    judge = evaluator(backend)
+    judge.check_fits(network)
+    cost = judge.evaluate(network).cost
+    assert cost.cycles * PEAK_MACS_PER_CYCLE > cost.macs
+    assert cost.provenance["latency_ms"] is Provenance.SIMULATED
+
+
+def test_what_the_kernels_cannot_run_is_a_verdict(backend: BoardBackend) -> None:
+    """The kernels keep positions in 16 signed bits, although RAM and flash would suffice."""
+    layer = max_pool2d((40_000, 1, 1), (2, 1))
+    found = evaluator(backend).evaluate(Network(layer.input_shape, (Node(layer, (0,)),)))
+    assert not found.verdict.feasible
+    assert found.verdict.rung is Rung.TABLE
+    assert "32767" in found.verdict.describe() or "32,767" in found.verdict.describe()
+    assert found.cost.basis == "static"

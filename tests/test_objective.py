@@ -245,3 +245,19 @@ def test_a_users_keras_model_is_trained_as_it_is_when_snapping_leaves_it_alone(
     study.optimize(objective_for(backend, space=space, train=train), n_trials=1)
     record = read_record(study.trials[1])
     assert record is not None and record.gate is Gate.DUPLICATE and len(seen) == 1
+
+
+def test_what_the_kernels_cannot_run_is_a_constraint(backend: BoardBackend) -> None:
+    def tall(trial: optuna.Trial) -> Network:
+        b = NetworkBuilder((trial.suggest_int("height", 40_000, 40_001), 1, 1))
+        b.max_pool2d(b.input, (2, 1))
+        return b.build()
+
+    objective = objective_for(backend, space=tall)
+    study = optuna.create_study(directions=objective.directions)
+    study.optimize(objective, n_trials=2)
+    for trial in study.trials:
+        record = read_record(trial)
+        assert record is not None and "32,767" in record.refusal.replace("32767", "32,767")
+        assert trial.constraints["kernels"] > 0
+        assert not record.feasible and not record.trained

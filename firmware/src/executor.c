@@ -4,12 +4,10 @@
 #include "markers.h"
 #include "timer.h"
 
-struct status executor_run(const struct plan *plan, struct run_options options, uint64_t *results) {
+static struct status run_steps(const struct plan *plan, struct run_options options,
+                               uint64_t *results) {
     const uint32_t steps = plan->header->step_count;
     bool level = true;
-    if (options.markers) {
-        marker_inference(true);
-    }
     const uint64_t start = timer_cycles();
     uint64_t before = start;
     for (uint32_t i = 0; i < steps; i++) {
@@ -28,9 +26,17 @@ struct status executor_run(const struct plan *plan, struct run_options options, 
         }
     }
     results[0] = timer_cycles() - start;
+    return status_ok();
+}
+
+struct status executor_run(const struct plan *plan, struct run_options options, uint64_t *results) {
+    if (options.markers) {
+        marker_inference(true);
+    }
+    const struct status ended = run_steps(plan, options, results);
     if (options.markers) {
         marker_layer(false);
         marker_inference(false);
     }
-    return status_ok();
+    return ended;
 }

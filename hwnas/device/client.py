@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hwnas.device import protocol
-from hwnas.device.identity import check_identity
 from hwnas.device.protocol import BoardInfo, Frame, MessageType, RunFlag
 from hwnas.device.transport import Transport
 from hwnas.errors import (
@@ -25,8 +24,6 @@ from hwnas.errors import (
     HwnasError,
     PlanError,
 )
-
-__all__ = ["BoardClient", "RunResult", "check_identity"]
 
 _MAX_U16 = 0xFFFF
 _MAX_U32 = 0xFFFF_FFFF

@@ -131,7 +131,8 @@ def compile_layers(
         raise PlanError("there is nothing to run: give at least one layer that is no reshape")
     kernels = [find_kernel_set(kernel_set, layer.dtype) for _, layer in running]
     arenas = [plan_layer_arena(layer) for _, layer in running]
-    store = PoolStore(pool, max(arena.arena_bytes for arena in arenas))
+    arena_bytes = max(arena.arena_bytes for arena in arenas)
+    store = PoolStore(pool, arena_bytes, overflowing=len(running) == 1)
     writer = _Writer(kernels[0], store)
     output = 0
     for (i, layer), arena in zip(running, arenas, strict=True):

@@ -54,7 +54,7 @@ class PoolLayout:
 
     Example:
         >>> PoolLayout.for_region(1 << 20).sections[ParameterKind.WEIGHTS].size_bytes
-        891296
+        891328
     """
 
     sections: Mapping[ParameterKind, PoolSection]
@@ -75,16 +75,25 @@ class PoolLayout:
             sections[kind] = PoolSection(weights + i * share, share)
         return cls(MappingProxyType(sections))
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all sections, which follow one another without a gap."""
+        return sum(section.size_bytes for section in self.sections.values())
+
 
 class PoolAllocator:
     """Hands out regions of a pool, each once.
 
     Args:
         layout: Of the pool.
+        overflowing: Lets a tensor that is larger than its whole section reach into others. That
+            is for single layers, so that one that fits the chip can always be run: kernels take
+            any integer, and what they execute hardly depends on it.
     """
 
-    def __init__(self, layout: PoolLayout) -> None:
+    def __init__(self, layout: PoolLayout, *, overflowing: bool = False) -> None:
         self._layout = layout
+        self._overflowing = overflowing
         self._used = dict.fromkeys(layout.sections, 0)
 
     def take(self, kind: ParameterKind, count: int) -> int:
@@ -95,6 +104,9 @@ class PoolAllocator:
         """
         section, used = self._layout.sections[kind], self._used[kind]
         size = count * kind.element_bytes
+        if self._overflowing and section.size_bytes < size <= self._layout.size_bytes:
+            last = (self._layout.size_bytes - size) // PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT
+            return min(section.offset, last)
         if size > section.size_bytes - used:
             raise PlanError(
                 f"the board's synthetic {kind} hold {section.size_bytes} bytes, of which "

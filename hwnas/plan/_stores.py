@@ -47,9 +47,9 @@ class PoolStore(ParameterStore):
 
     attached = False
 
-    def __init__(self, layout: PoolLayout, arena_bytes: int) -> None:
+    def __init__(self, layout: PoolLayout, arena_bytes: int, *, overflowing: bool = False) -> None:
         super().__init__(arena_bytes)
-        self._allocator = PoolAllocator(layout)
+        self._allocator = PoolAllocator(layout, overflowing=overflowing)
 
     def place(self, kind: ParameterKind, count: int, data: bytes) -> Place:
         """Take the next free region of this kind.
