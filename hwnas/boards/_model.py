@@ -19,7 +19,10 @@ _CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 Text = Annotated[str, Field(min_length=1)]
 Address = Annotated[int, Field(ge=0, lt=1 << 32, strict=True)]
 Count = Annotated[int, Field(gt=0, lt=1 << 32, strict=True)]
-Cost = Annotated[float, Field(ge=0)]
+PageAddress = Annotated[Address, Field(multiple_of=1024)]
+PageCount = Annotated[Count, Field(multiple_of=1024)]
+"""Memories begin and end on a KiB, as those of all chips do: emulators map no less."""
+Cost = Annotated[float, Field(ge=0, strict=True)]
 PowerOfTwo = Literal[4, 8, 16, 32, 64, 128, 256]
 
 
@@ -50,8 +53,8 @@ class Memory:
         source: Where these facts come from.
     """
 
-    base: Address
-    size_bytes: Count
+    base: PageAddress
+    size_bytes: PageCount
     source: Text
 
 
@@ -81,8 +84,8 @@ class Flash:
         source: Where these facts come from.
     """
 
-    base: Address
-    size_bytes: Count
+    base: PageAddress
+    size_bytes: PageCount
     source: Text
     wait_states: Annotated[int, Field(ge=0, le=15, strict=True)] = 0
     instruction_cache: CacheGeometry | None = None
@@ -181,7 +184,7 @@ class Power:
         source: Who measured it, how, and under which conditions.
     """
 
-    active_mw: Annotated[float, Field(gt=0)]
+    active_mw: Annotated[float, Field(gt=0, strict=True)]
     source: Text
 
 
@@ -268,6 +271,9 @@ class BoardSpec:
     def __post_init__(self) -> None:
         if self.kind == "qemu" and (self.timing is not None or self.power is not None):
             raise ValueError("a qemu machine is functional only: it has no timing and no power")
+        for memory in (self.flash, self.ram):
+            if memory.base + memory.size_bytes > 1 << 32:
+                raise ValueError(f"the memory at {memory.base:#010x} ends beyond 32-bit addresses")
         for first, second in ((self.flash, self.ram), (self.ram, self.flash)):
             if first.base <= second.base < first.base + first.size_bytes:
                 raise ValueError("flash and ram overlap")

@@ -99,7 +99,9 @@ class VirtualBoard(Transport):
         counters = machine.counters
         prices = block_prices(spec.flash.base, machine.code, type(core))
         self._meter = CycleMeter(counters, prices, core, memory)
-        self._line = SerialLine(lambda: counters.blocks_left, self._become_idle)
+        self._line = SerialLine(
+            lambda: self._granted_blocks - counters.blocks_left, self._become_idle
+        )
         self._chip = Stm32L4(
             spec,
             line=self._line,
@@ -112,6 +114,7 @@ class VirtualBoard(Transport):
         )
         machine.connect(self._chip.peripherals)
         self._markers: deque[MarkerEvent] = deque(maxlen=marker_capacity)
+        self._granted_blocks = 0
         self._idle = False
         self._resetting = False
         self._failure: BoardError | None = None
@@ -198,6 +201,7 @@ class VirtualBoard(Transport):
 
     def _run_slice(self) -> None:
         try:
+            self._granted_blocks += _SLICE_BLOCKS
             self._machine.run(_SLICE_BLOCKS)
         except BoardError as error:
             self._failure = error

@@ -8,9 +8,11 @@ import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from hwnas.errors import BoardError
 
@@ -41,10 +43,13 @@ class Image:
 
     Attributes:
         segments: In the file's order.
+        functions: Address and name of each function, by address; none where the file was
+            stripped.
         elf: The file's bytes.
     """
 
     segments: tuple[Segment, ...]
+    functions: tuple[tuple[int, str], ...]
     elf: bytes
 
     @classmethod
@@ -65,18 +70,21 @@ class Image:
         try:
             file = ELFFile(io.BytesIO(data))
             machine = file["e_machine"]
-            if machine != "EM_ARM":
-                raise BoardError(f"{name} is for {machine}, not for 32-bit Arm")
+            if machine != "EM_ARM" or file.elfclass != 32 or not file.little_endian:
+                order = "little" if file.little_endian else "big"
+                raise BoardError(
+                    f"{name} is for {machine}, {file.elfclass} bits, {order}-endian, not for "
+                    "little-endian 32-bit Arm"
+                )
             segments = tuple(
-                Segment(part["p_paddr"], part.data(), bool(part["p_flags"] & 1))
-                for part in file.iter_segments("PT_LOAD")
-                if part["p_filesz"]
+                _segment(part) for part in file.iter_segments("PT_LOAD") if part["p_filesz"]
             )
+            functions = _functions(file)
         except (ELFError, ValueError) as error:
             raise BoardError(f"{name} is not an ELF file, or is damaged: {error}") from error
         if not any(segment.executable for segment in segments):
             raise BoardError(f"{name} holds no code")
-        return cls(segments, data)
+        return cls(segments, functions, data)
 
     @cached_property
     def sha256(self) -> str:
@@ -90,20 +98,32 @@ class Image:
             >>> image.describe(0x0800_0212)  # doctest: +SKIP
             '0x08000212 (main+0x12)'
         """
-        functions = self._functions
-        at = bisect.bisect_right(functions, (address, "\U0010ffff")) - 1
-        if at < 0:
+        is_code = any(
+            segment.executable and segment.address <= address < segment.end
+            for segment in self.segments
+        )
+        at = bisect.bisect_right(self.functions, (address, "\U0010ffff")) - 1
+        if at < 0 or not is_code:
             return f"{address:#010x}"
-        start, name = functions[at]
+        start, name = self.functions[at]
         return f"{address:#010x} ({name}+{address - start:#x})"
 
-    @cached_property
-    def _functions(self) -> list[tuple[int, str]]:
-        table = ELFFile(io.BytesIO(self.elf)).get_section_by_name(".symtab")
-        if table is None:
-            return []
-        return sorted(
+
+def _segment(part: Any) -> Segment:
+    data = part.data()
+    if len(data) != part["p_filesz"]:
+        raise ELFError(f"the file ends {part['p_filesz'] - len(data)} bytes before a segment does")
+    return Segment(part["p_paddr"], data, bool(part["p_flags"] & 1))
+
+
+def _functions(file: ELFFile) -> tuple[tuple[int, str], ...]:
+    table = file.get_section_by_name(".symtab")
+    if not isinstance(table, SymbolTableSection):
+        return ()
+    return tuple(
+        sorted(
             (symbol["st_value"] & ~1, symbol.name)
             for symbol in table.iter_symbols()
             if symbol["st_info"]["type"] == "STT_FUNC"
         )
+    )

@@ -20,6 +20,7 @@ PAGE_BYTES: Final = 1024
 _ERASED: Final = b"\xff"
 _NOWHERE: Final = 0xFFFF_FFFE
 _THUMB: Final = 1
+_WORD_BYTES: Final = 4
 _VECTORS: Final = struct.Struct("<II")
 _MODELS: Final = {"cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4}
 _ACCESSES: Final = {
@@ -81,15 +82,27 @@ class Machine:
         self.counters.attach(engine)
         self._fresh = engine.context_save()
         self._bad_access = ""
+        self._refusal: BoardError | None = None
         self._pc = 0
         self.reset()
 
     def connect(self, peripherals: Iterable[Peripheral]) -> None:
-        """Puts peripherals on the bus."""
+        """Puts peripherals on the bus.
+
+        Raises:
+            BoardError: The board file puts one over a memory or over another one.
+        """
         for peripheral in peripherals:
-            self._engine.mmio_map(
-                peripheral.base, peripheral.size_bytes, _read, peripheral, _write, peripheral
-            )
+            try:
+                self._engine.mmio_map(
+                    peripheral.base, peripheral.size_bytes,
+                    self._read_register, peripheral, self._write_register, peripheral,
+                )  # fmt: skip
+            except unicorn.UcError as error:
+                raise BoardError(
+                    f"{self._spec.name}: {peripheral.name} cannot be at {peripheral.base:#010x}: "
+                    "a memory or another peripheral is there, or it is no multiple of 1024"
+                ) from error
 
     def reset(self) -> None:
         """Starts over from the vector table, with cold caches."""
@@ -115,9 +128,11 @@ class Machine:
         try:
             self._engine.emu_start(self._pc | _THUMB, _NOWHERE)
         except unicorn.UcError as error:
-            raise self._fault(self._bad_access or str(error)) from error
-        except BoardError as error:
-            raise type(error)(f"{error} {self._where()}") from error
+            # What a register refused comes first: the rest of its block ran on a made-up value.
+            if self._refusal is None:
+                raise self._fault(self._bad_access or str(error)) from error
+        if self._refusal is not None:
+            raise type(self._refusal)(f"{self._refusal} {self._where()}") from self._refusal
         self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
         if self.counters.is_full:
             raise self._fault("more different blocks of code ran than can be counted")
@@ -141,6 +156,31 @@ class Machine:
                 f"{self._spec.name}: no memory at {address:#010x}, {size} bytes"
             ) from error
 
+    # An exception that leaves one of these two would be printed by ctypes on its way.
+    def _read_register(self, engine: Any, offset: int, size: int, peripheral: Peripheral) -> int:
+        start = offset & 3
+        try:
+            return peripheral.read(offset - start) >> 8 * start & ((1 << 8 * size) - 1)
+        except BoardError as error:
+            self._refuse(error)
+            return 0
+
+    def _write_register(
+        self, engine: Any, offset: int, size: int, value: int, peripheral: Peripheral
+    ) -> None:
+        try:
+            if offset & 3 or (size < _WORD_BYTES and offset not in peripheral.NARROW_WRITES):
+                raise BoardError(
+                    f"{peripheral.name}: writing {size} bytes at offset {offset:#x} is not modelled"
+                )
+            peripheral.write(offset, value)
+        except BoardError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: BoardError) -> None:
+        self._refusal = self._refusal or error
+        self._engine.emu_stop()
+
     def _note_access(
         self, engine: Any, kind: int, address: int, size: int, value: int, data: Any
     ) -> bool:
@@ -155,19 +195,6 @@ class Machine:
         last = "none" if block is None else self._image.describe(block)
         pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
         return f"at pc {self._image.describe(pc)}, last block {last}"
-
-
-def _read(engine: Any, offset: int, size: int, peripheral: Peripheral) -> int:
-    start = offset & 3
-    return peripheral.read(offset - start) >> 8 * start & ((1 << 8 * size) - 1)
-
-
-def _write(engine: Any, offset: int, size: int, value: int, peripheral: Peripheral) -> None:
-    if offset & 3:
-        raise BoardError(
-            f"{peripheral.name}: writing {size} bytes at offset {offset:#x} is not modelled"
-        )
-    peripheral.write(offset, value)
 
 
 def _fill_flash(spec: BoardSpec, image: Image, data: Mapping[int, bytes]) -> bytearray:

@@ -13,15 +13,15 @@ class SerialLine:
     polled it last: neither sent a byte nor run more than a few blocks of code.
 
     Args:
-        blocks_left: A counter that falls by one with each block of code that runs.
+        blocks: A counter that rises with each block of code that runs.
         on_idle: Called when the firmware waits.
     """
 
     WAITING_BLOCKS = 64
     """Most blocks of code between two polls of a firmware that only waits."""
 
-    def __init__(self, blocks_left: Callable[[], int], on_idle: Callable[[], None]) -> None:
-        self._blocks_left = blocks_left
+    def __init__(self, blocks: Callable[[], int], on_idle: Callable[[], None]) -> None:
+        self._blocks = blocks
         self._on_idle = on_idle
         self._incoming: deque[int] = deque()
         self._outgoing = bytearray()
@@ -42,9 +42,9 @@ class SerialLine:
         """Whether a byte has come for the firmware."""
         if self._incoming:
             return True
-        now = self._blocks_left()
+        now = self._blocks()
         before, self._polled_at = self._polled_at, now
-        if before is not None and 0 <= before - now <= self.WAITING_BLOCKS:
+        if before is not None and now - before <= self.WAITING_BLOCKS:
             self._on_idle()
         return False
 

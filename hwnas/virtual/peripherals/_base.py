@@ -19,11 +19,14 @@ class Peripheral(ABC):
         name: As the chip's manual calls it.
         base: Address of its first register.
         size_bytes: Extent on the bus, a multiple of 1024.
+        NARROW_WRITES: Registers to which a byte or halfword may be written as if it were a word;
+            what that does to others depends on the bus, and is not modelled.
     """
 
     name: str
     base: int
     size_bytes: int = 0x400
+    NARROW_WRITES: ClassVar[frozenset[int]] = frozenset()
 
     @abstractmethod
     def read(self, offset: int) -> int:

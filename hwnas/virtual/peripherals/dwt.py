@@ -18,7 +18,8 @@ class Dwt(RegisterFile):
         base: Address of the first register.
         cycles: The core's cycles so far; a call freezes them.
         tracing: Tells whether DEMCR.TRCENA is set.
-        check: Called when counting starts; raises where the count would mean nothing.
+        check: Called when counting starts and at each reading, since a reset or the code may
+            have changed the clock meanwhile; raises where the count would mean nothing.
     """
 
     RESET_VALUES: ClassVar[Mapping[int, int]] = {_CTRL: 0x4000_0000, _CYCCNT: 0}
@@ -55,7 +56,11 @@ class Dwt(RegisterFile):
 
     def load(self, offset: int) -> int:
         """The counter, or the control register."""
-        return self._count() if offset == _CYCCNT else super().load(offset)
+        if offset != _CYCCNT:
+            return super().load(offset)
+        if self._started_at is not None:
+            self._check_clock()
+        return self._count()
 
     def store(self, offset: int, value: int) -> None:
         """Sets the counter, or switches it on and off."""

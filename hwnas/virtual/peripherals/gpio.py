@@ -11,7 +11,8 @@ _MODER, _IDR, _ODR, _BSRR, _BRR = 0x00, 0x10, 0x14, 0x18, 0x28
 _AFR: Final = (0x20, 0x24)
 _WRITE_ONLY: Final = frozenset({_BSRR, _BRR})
 _OUTPUT, _ALTERNATE = 1, 2
-_PINS: Final = 16
+PINS: Final = 16
+"""Pins of a port."""
 
 
 class Gpio(RegisterFile):
@@ -24,6 +25,7 @@ class Gpio(RegisterFile):
         on_change: Called for each output that changes.
     """
 
+    NARROW_WRITES: ClassVar[frozenset[int]] = _WRITE_ONLY
     RESET_VALUES: ClassVar[Mapping[int, int]] = {
         _MODER: 0xFFFF_FFFF,
         0x04: 0,
@@ -73,7 +75,7 @@ class Gpio(RegisterFile):
             super().store(offset, value)
         after = self._driven()
         changed = before ^ after
-        for number in range(_PINS):
+        for number in range(PINS):
             if changed >> number & 1:
                 self._on_change(PinLevel(self._port, number, bool(after >> number & 1)))
 
@@ -86,5 +88,5 @@ class Gpio(RegisterFile):
         return self.registers[_MODER] >> 2 * number & 3
 
     def _driven(self) -> int:
-        outputs = sum(1 << n for n in range(_PINS) if self._mode(n) == _OUTPUT)
+        outputs = sum(1 << n for n in range(PINS) if self._mode(n) == _OUTPUT)
         return self.registers[_ODR] & outputs

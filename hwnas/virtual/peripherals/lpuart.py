@@ -9,10 +9,13 @@ from hwnas.errors import BoardError
 from hwnas.virtual.peripherals._base import RegisterFile
 from hwnas.virtual.serial_line import SerialLine
 
-_CR1, _BRR, _ISR, _RDR, _TDR = 0x00, 0x0C, 0x1C, 0x24, 0x28
+_CR1, _CR2, _BRR, _ISR, _RDR, _TDR = 0x00, 0x04, 0x0C, 0x1C, 0x24, 0x28
 _COMMANDS: Final = frozenset({0x18, 0x20})
 """LPUART_RQR and LPUART_ICR: there is nothing to flush or to clear."""
 _ENABLED, _RECEIVES, _TRANSMITS = 1 << 0, 1 << 2, 1 << 3
+_WORD_LENGTH_AND_PARITY: Final = 1 << 28 | 1 << 12 | 1 << 10
+_STOP_BITS_AND_POLARITY: Final = 0x1F << 15 | 3 << 12
+"""STOP, SWAP, RXINV, TXINV, DATAINV and MSBFIRST of LPUART_CR2."""
 _RECEIVED: Final = 1 << 5
 _SENT: Final = 1 << 7 | 1 << 6
 _SENDER_READY, _RECEIVER_READY = 1 << 21, 1 << 22
@@ -29,9 +32,10 @@ class Lpuart(RegisterFile):
             the host could not understand the bytes.
     """
 
+    NARROW_WRITES: ClassVar[frozenset[int]] = frozenset({_TDR})
     RESET_VALUES: ClassVar[Mapping[int, int]] = {
         _CR1: 0,
-        0x04: 0,
+        _CR2: 0,
         0x08: 0,
         _BRR: 0,
         0x18: 0,
@@ -68,6 +72,14 @@ class Lpuart(RegisterFile):
         if not 0x300 <= divider <= 0xF_FFFF:
             raise BoardError(f"LPUART1: BRR {divider:#x} is outside 0x300 to 0xFFFFF")
         return 256 * kernel_hz / divider
+
+    @property
+    def is_8n1(self) -> bool:
+        """Whether it sends 8 data bits, low bit first, no parity, one stop bit, all upright."""
+        return not (
+            self.registers[_CR1] & _WORD_LENGTH_AND_PARITY
+            or self.registers[_CR2] & _STOP_BITS_AND_POLARITY
+        )
 
     def load(self, offset: int) -> int:
         """Status and received bytes; others read back."""

@@ -33,7 +33,7 @@ _RESET_FLAGS: Final = 0xFF << 24
 
 
 class ResetCause(Enum):
-    """Why the chip starts: the flags that RCC_CSR then shows, RM0351 section "RCC_CSR"."""
+    """Why the chip starts: the flags that RCC_CSR then gets, RM0351 section "RCC_CSR"."""
 
     POWER_ON = 1 << 27 | 1 << 26
     SOFTWARE = 1 << 28 | 1 << 26
@@ -77,14 +77,15 @@ class Rcc(RegisterFile):
         super().__init__("RCC", base)
 
     def reset(self) -> None:
-        """Gives all registers their values after a power-on."""
+        """Gives all registers their reset values; reset flags stay until the code removes them."""
+        before = self.registers.get(CSR, self.RESET_VALUES[CSR])
         super().reset()
+        self.registers[CSR] = self.registers[CSR] & ~_RESET_FLAGS | before & _RESET_FLAGS
         self._source = _MSI
 
     def tell_cause(self, cause: ResetCause) -> None:
-        """Sets the reset flags of RCC_CSR."""
-        kept = self.registers[CSR] & ~_RESET_FLAGS
-        self.registers[CSR] = kept | cause.value
+        """Adds the reset flags of RCC_CSR."""
+        self.registers[CSR] |= cause.value
 
     def load(self, offset: int) -> int:
         """Registers with status bits show them; others read back."""

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
 from hwnas.errors import BoardError
-from hwnas.virtual.peripherals._base import RegisterFile
+from hwnas.virtual.peripherals._base import WORD, RegisterFile
 
-_SYST_CSR, _AIRCR, _DEMCR = 0x010, 0xD0C, 0xDFC
+_SYST_CSR, _ICSR, _AIRCR, _DEMCR = 0x010, 0xD04, 0xD0C, 0xDFC
 _CPUID: Final = 0xD00
 _INTERRUPT_ENABLES: Final = range(0x100, 0x120, 4)
 _INTERRUPT_SETS: Final = (*_INTERRUPT_ENABLES, *range(0x200, 0x220, 4))
 _INTERRUPT_CLEARS: Final = (*range(0x180, 0x1A0, 4), *range(0x280, 0x2A0, 4))
+_PENDING_SETS: Final = 1 << 31 | 1 << 28 | 1 << 26
+"""ICSR's bits that make NMI, PendSV and SysTick pending."""
 _KEY: Final = 0x05FA << 16
 _SYSTEM_RESET: Final = 1 << 2
 _TRACE_ENABLE: Final = 1 << 24
@@ -34,7 +36,7 @@ class SystemControl(RegisterFile):
         **dict.fromkeys(_INTERRUPT_SETS, 0),
         **dict.fromkeys(_INTERRUPT_CLEARS, 0),
         _CPUID: 0x410F_C241,
-        0xD04: 0,
+        _ICSR: 0,
         0xD08: 0,
         _AIRCR: 0xFA05_0000,
         0xD10: 0,
@@ -82,9 +84,12 @@ class SystemControl(RegisterFile):
             if value & 0xFFFF_0000 == _KEY and value & _SYSTEM_RESET:
                 self._on_reset()
             return
-        if (offset in _INTERRUPT_SETS and value) or (offset == _SYST_CSR and value & 1):
-            raise BoardError("the code switches on an interrupt or SysTick: not modelled")
-        if offset in _INTERRUPT_SETS or offset in _INTERRUPT_CLEARS:
+        asked = {_SYST_CSR: 1, _ICSR: _PENDING_SETS} | dict.fromkeys(_INTERRUPT_SETS, WORD)
+        if value & asked.get(offset, 0):
+            raise BoardError(
+                "the code switches an interrupt or SysTick on, or makes one pending: not modelled"
+            )
+        if offset in _INTERRUPT_SETS or offset in _INTERRUPT_CLEARS or offset == _ICSR:
             return
         super().store(offset, value)
         if offset == _DEMCR:

@@ -11,7 +11,7 @@ from hwnas.errors import BoardError, BoardMismatchError
 from hwnas.virtual.peripherals._base import Peripheral, PinLevel
 from hwnas.virtual.peripherals.dwt import Dwt
 from hwnas.virtual.peripherals.flash import FlashController
-from hwnas.virtual.peripherals.gpio import Gpio
+from hwnas.virtual.peripherals.gpio import PINS, Gpio
 from hwnas.virtual.peripherals.iwdg import Iwdg
 from hwnas.virtual.peripherals.lpuart import Lpuart
 from hwnas.virtual.peripherals.pwr import Pwr
@@ -51,7 +51,7 @@ class Stm32L4:
         on_pin: Called for each output that changes.
 
     Raises:
-        BoardError: The board's serial line is on a peripheral that is not modelled.
+        BoardError: The board's serial line is on a peripheral or pin that is not modelled.
     """
 
     def __init__(
@@ -68,6 +68,9 @@ class Stm32L4:
             raise BoardError(
                 f"{spec.name}: serial.uart {spec.serial.uart!r} is not modelled, lpuart1 is"
             )
+        for pin in (spec.serial.tx, spec.serial.rx):
+            if pin is not None and (pin.port not in _GPIO_PORTS or pin.number >= PINS):
+                raise BoardError(f"{spec.name}: the chip has no pin P{pin.port}{pin.number}")
         self._spec = spec
         self.rcc = Rcc(_RCC)
         self.flash = FlashController(_FLASH, invalidate)
@@ -118,12 +121,18 @@ class Stm32L4:
         """Raises unless the host would understand what the UART sends.
 
         Raises:
-            BoardMismatchError: Another baud rate, or pins that do not serve the UART.
+            BoardMismatchError: Another baud rate or format of bytes, or pins that do not serve
+                the UART.
         """
         serial = self._spec.serial
         baud = self.lpuart.baud(self.rcc.lpuart1_hz)
         if abs(baud / serial.baud - 1) > _BAUD_TOLERANCE:
             raise self._mismatch("the UART runs at", f"{baud:.0f} baud", f"{serial.baud} baud")
+        if not self.lpuart.is_8n1:
+            raise BoardMismatchError(
+                f"{self._spec.name}: the UART does not send 8 data bits, no parity and one stop "
+                "bit: correct LPUART_CR1 and LPUART_CR2 in the firmware"
+            )
         for pin in (serial.tx, serial.rx):
             if pin is not None:
                 self._check_pin(pin)
