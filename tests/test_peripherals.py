@@ -8,7 +8,8 @@ import pytest
 
 from hwnas.boards import load_board
 from hwnas.errors import BoardError, BoardMismatchError
-from hwnas.virtual.peripherals import PinLevel, ResetCause, Stm32L4
+from hwnas.virtual.chips import ResetCause, Stm32L4, Wiring
+from hwnas.virtual.peripherals import PinLevel
 from hwnas.virtual.serial_line import SerialLine
 
 RCC, FLASH, PWR, IWDG, LPUART = 0x4002_1000, 0x4002_2000, 0x4000_7000, 0x4000_3000, 0x4000_8000
@@ -31,14 +32,14 @@ class Chip:
         self.pins: list[PinLevel] = []
         self.invalidated: list[tuple[bool, bool]] = []
         self.line = SerialLine(lambda: self.blocks, self._become_idle)
-        self.chip = Stm32L4(
-            load_board("nucleo_l496zg"),
+        wiring = Wiring(
             line=self.line,
             cycles=lambda: self.cycles,
             invalidate=lambda *which: self.invalidated.append(which),
             on_reset=self._reset,
             on_pin=self.pins.append,
         )
+        self.chip = Stm32L4(load_board("nucleo_l496zg"), wiring)
         self.chip.reset(ResetCause.POWER_ON)
 
     def _become_idle(self) -> None:

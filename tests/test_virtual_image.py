@@ -11,7 +11,9 @@ import pytest
 from virtual.build import asm_main, build, needs_compiler
 
 from hwnas.boards import BoardSpec, load_board
+from hwnas.device import BoardClient
 from hwnas.errors import BoardError
+from hwnas.firmware import find_image
 from hwnas.virtual import VirtualBoard
 from hwnas.virtual.image import Image
 
@@ -97,10 +99,13 @@ def test_memory_shows_image_data_and_erased_flash() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda spec: load_board("mps2_an386"), "mps2_an386 is functional only"),
         (
-            lambda spec: replace(spec, core=replace(spec.core, name="cortex-m7")),
-            "the core 'cortex-m7' cannot be emulated yet",
+            lambda spec: replace(spec, chip=replace(spec.chip, family="stm32z9")),
+            "chips of the family 'stm32z9' are not modelled",
+        ),
+        (
+            lambda spec: replace(spec, core=replace(spec.core, name="cortex-m0")),
+            "the core 'cortex-m0' cannot be emulated yet",
         ),
         (
             lambda spec: replace(spec, timing=replace(spec.timing, core_model="cortex-m99")),
@@ -146,3 +151,11 @@ def test_a_reset_vector_that_is_no_thumb_code_is_refused() -> None:
     elf[vectors + 4] &= 0xFE
     with pytest.raises(BoardError, match="reset vector 0x08000100 is not Thumb code"):
         VirtualBoard(SPEC, bytes(elf))
+
+
+@needs_compiler
+def test_without_a_cycle_model_the_counter_stands_still() -> None:
+    with VirtualBoard(replace(SPEC, timing=None), find_image(SPEC).elf) as board:
+        info = BoardClient(board).hello()
+        assert not info.counts_cycles
+        assert board.cycles == board.instructions == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hwnas.boards._model import (
     BoardSpec,
     CacheGeometry,
+    Chip,
     Core,
     CycleEstimate,
     Flash,
@@ -23,6 +24,7 @@ from hwnas.boards._model import (
 __all__ = [
     "BoardSpec",
     "CacheGeometry",
+    "Chip",
     "Core",
     "CycleEstimate",
     "Flash",

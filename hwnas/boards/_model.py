@@ -27,6 +27,21 @@ PowerOfTwo = Literal[4, 8, 16, 32, 64, 128, 256]
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class Chip:
+    """The microcontroller.
+
+    Attributes:
+        part: As its maker calls it, like ``STM32L496ZG``.
+        family: What the firmware and the virtual board know it as, like ``stm32l4``.
+        source: Where these facts come from.
+    """
+
+    part: Text
+    family: Text
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class Core:
     """The processor core.
 
@@ -246,6 +261,7 @@ class BoardSpec:
         name: As ``nucleo_l496zg``.
         title: Name for people.
         kind: ``silicon``, or ``qemu``: functional only, without cycles.
+        chip: The microcontroller.
         core: The processor core.
         flash: Flash memory and its accelerator.
         ram: Main memory.
@@ -259,6 +275,7 @@ class BoardSpec:
     name: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
     title: Text
     kind: Literal["silicon", "qemu"]
+    chip: Chip
     core: Core
     flash: Flash
     ram: Memory

@@ -12,11 +12,12 @@ from typing import Final
 from hwnas.boards import BoardSpec
 from hwnas.device.transport import Transport
 from hwnas.errors import BoardError
+from hwnas.virtual.chips import ResetCause, Wiring, make_chip
 from hwnas.virtual.code import block_prices
 from hwnas.virtual.image import Image
 from hwnas.virtual.machine import Machine
-from hwnas.virtual.meter import CycleMeter
-from hwnas.virtual.peripherals import PinLevel, ResetCause, Stm32L4
+from hwnas.virtual.meter import CycleMeter, StillMeter
+from hwnas.virtual.peripherals import PinLevel
 from hwnas.virtual.serial_line import SerialLine
 from hwnas.virtual.timing import FlashAccelerator, core_model
 
@@ -67,6 +68,8 @@ class BlockCount:
 class VirtualBoard(Transport):
     """Executes the board's firmware image, cycle counter and all: every number is simulated.
 
+    A board without a cycle model runs, too, but its cycle counter stands still.
+
     The firmware runs only inside :meth:`read`, as long as it has something to do. Sending and
     receiving take no cycles. The same bytes in give the same cycles, on every machine.
 
@@ -77,7 +80,7 @@ class VirtualBoard(Transport):
         marker_capacity: How many of the last marker events are kept; 0 records none.
 
     Raises:
-        BoardError: The board has no cycle model, or the image does not fit it.
+        BoardError: The board's chip or core is not modelled, or the image does not fit it.
 
     Example:
         >>> with VirtualBoard(spec, image.elf) as board:  # doctest: +SKIP
@@ -93,17 +96,14 @@ class VirtualBoard(Transport):
         *,
         marker_capacity: int = 0,
     ) -> None:
-        core, memory = core_model(spec), FlashAccelerator.of(spec)
         image = Image.read(elf)
         self._machine = machine = Machine(spec, image, flash_data or {})
         counters = machine.counters
-        prices = block_prices(spec.flash.base, machine.code, type(core))
-        self._meter = CycleMeter(counters, prices, core, memory)
+        self._meter = _meter(spec, machine)
         self._line = SerialLine(
             lambda: self._granted_blocks - counters.blocks_left, self._become_idle
         )
-        self._chip = Stm32L4(
-            spec,
+        wiring = Wiring(
             line=self._line,
             cycles=self._meter.read,
             invalidate=lambda instructions, data: counters.invalidate(
@@ -112,6 +112,7 @@ class VirtualBoard(Transport):
             on_reset=self._ask_for_reset,
             on_pin=self._record if marker_capacity else lambda pin: None,
         )
+        self._chip = make_chip(spec, wiring)
         machine.connect(self._chip.peripherals)
         self._markers: deque[MarkerEvent] = deque(maxlen=marker_capacity)
         self._granted_blocks = 0
@@ -227,3 +228,11 @@ class VirtualBoard(Transport):
 
     def _record(self, pin: PinLevel) -> None:
         self._markers.append(MarkerEvent(self._meter.peek(), f"P{pin.port}{pin.number}", pin.level))
+
+
+def _meter(spec: BoardSpec, machine: Machine) -> CycleMeter | StillMeter:
+    if spec.timing is None:
+        return StillMeter()
+    core = core_model(spec)
+    prices = block_prices(spec.flash.base, machine.code, type(core))
+    return CycleMeter(machine.counters, prices, core, FlashAccelerator.of(spec))

@@ -22,7 +22,11 @@ _NOWHERE: Final = 0xFFFF_FFFE
 _THUMB: Final = 1
 _WORD_BYTES: Final = 4
 _VECTORS: Final = struct.Struct("<II")
-_MODELS: Final = {"cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4}
+_MODELS: Final = {
+    "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
+    "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
+}
 _ACCESSES: Final = {
     unicorn_const.UC_MEM_READ_UNMAPPED: "reading",
     unicorn_const.UC_MEM_WRITE_UNMAPPED: "writing",
@@ -79,7 +83,8 @@ class Machine:
         engine.mem_map(spec.ram.base, spec.ram.size_bytes, read | write)
         engine.mem_write(base, bytes(flash))
         engine.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._note_access)
-        self.counters.attach(engine)
+        # Without a cycle model, reads need not be counted, which costs most of the speed.
+        self.counters.attach(engine, reads=spec.timing is not None)
         self._fresh = engine.context_save()
         self._bad_access = ""
         self._refusal: BoardError | None = None

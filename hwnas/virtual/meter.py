@@ -11,6 +11,20 @@ from hwnas.virtual.counters import EVENTS, Counters
 from hwnas.virtual.timing import CoreModel, MemoryModel
 
 
+class StillMeter:
+    """Stands still: the meter of a board that has no cycle model."""
+
+    instructions = 0
+
+    def read(self) -> int:
+        """See :meth:`CycleMeter.read`."""
+        return 0
+
+    def peek(self) -> int:
+        """See :meth:`CycleMeter.peek`."""
+        return 0
+
+
 class CycleMeter:
     """Adds up cycles: counts of events times their costs.
 

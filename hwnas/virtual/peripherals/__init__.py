@@ -1,9 +1,22 @@
-"""Peripherals of virtual boards, each as its chip's manual describes it."""
+"""Peripherals that several virtual chips share, each as the manuals describe it."""
 
 from __future__ import annotations
 
-from hwnas.virtual.peripherals._base import Peripheral, PinLevel
-from hwnas.virtual.peripherals.rcc import ResetCause
-from hwnas.virtual.peripherals.stm32l4 import Stm32L4
+from hwnas.virtual.peripherals._base import Peripheral, PinLevel, RegisterFile
+from hwnas.virtual.peripherals.dwt import Dwt
+from hwnas.virtual.peripherals.gpio import PINS, Gpio
+from hwnas.virtual.peripherals.iwdg import Iwdg
+from hwnas.virtual.peripherals.scs import SystemControl
+from hwnas.virtual.peripherals.uart import Uart
 
-__all__ = ["Peripheral", "PinLevel", "ResetCause", "Stm32L4"]
+__all__ = [
+    "PINS",
+    "Dwt",
+    "Gpio",
+    "Iwdg",
+    "Peripheral",
+    "PinLevel",
+    "RegisterFile",
+    "SystemControl",
+    "Uart",
+]

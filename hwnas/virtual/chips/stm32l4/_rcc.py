@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import IntFlag
 from typing import ClassVar, Final
 
 from hwnas.errors import BoardError
@@ -32,11 +32,12 @@ _REMOVE_FLAGS: Final = 1 << 23
 _RESET_FLAGS: Final = 0xFF << 24
 
 
-class ResetCause(Enum):
-    """Why the chip starts: the flags that RCC_CSR then gets, RM0351 section "RCC_CSR"."""
+class ResetFlag(IntFlag):
+    """Flags of RCC_CSR, RM0351 "Control/status register"."""
 
-    POWER_ON = 1 << 27 | 1 << 26
-    SOFTWARE = 1 << 28 | 1 << 26
+    PIN = 1 << 26
+    BROWN_OUT = 1 << 27
+    SOFTWARE = 1 << 28
 
 
 class Rcc(RegisterFile):
@@ -83,9 +84,9 @@ class Rcc(RegisterFile):
         self.registers[CSR] = self.registers[CSR] & ~_RESET_FLAGS | before & _RESET_FLAGS
         self._source = _MSI
 
-    def tell_cause(self, cause: ResetCause) -> None:
-        """Adds the reset flags of RCC_CSR."""
-        self.registers[CSR] |= cause.value
+    def tell_cause(self, flags: ResetFlag) -> None:
+        """Adds reset flags."""
+        self.registers[CSR] |= flags
 
     def load(self, offset: int) -> int:
         """Registers with status bits show them; others read back."""

@@ -1,30 +1,30 @@
-"""Low-power UART of the STM32L4 (RM0351, chapter of that name)."""
+"""The UART of newer STM32 chips, and their low-power UART (RM0351, chapters of those names)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
-from hwnas.errors import BoardError
 from hwnas.virtual.peripherals._base import RegisterFile
 from hwnas.virtual.serial_line import SerialLine
 
 _CR1, _CR2, _BRR, _ISR, _RDR, _TDR = 0x00, 0x04, 0x0C, 0x1C, 0x24, 0x28
 _COMMANDS: Final = frozenset({0x18, 0x20})
-"""LPUART_RQR and LPUART_ICR: there is nothing to flush or to clear."""
+"""RQR and ICR: there is nothing to flush or to clear."""
 _ENABLED, _RECEIVES, _TRANSMITS = 1 << 0, 1 << 2, 1 << 3
 _WORD_LENGTH_AND_PARITY: Final = 1 << 28 | 1 << 12 | 1 << 10
 _STOP_BITS_AND_POLARITY: Final = 0x1F << 15 | 3 << 12
-"""STOP, SWAP, RXINV, TXINV, DATAINV and MSBFIRST of LPUART_CR2."""
+"""STOP, SWAP, RXINV, TXINV, DATAINV and MSBFIRST of CR2."""
 _RECEIVED: Final = 1 << 5
 _SENT: Final = 1 << 7 | 1 << 6
 _SENDER_READY, _RECEIVER_READY = 1 << 21, 1 << 22
 
 
-class Lpuart(RegisterFile):
-    """A UART that sends at once, and whose bytes wait until they are read: it never overruns.
+class Uart(RegisterFile):
+    """A USART or LPUART that sends at once, and whose bytes wait to be read: it never overruns.
 
     Args:
+        name: As the manual calls it.
         base: Address of the first register.
         clocked: Tells whether its clock is on.
         line: The line to the host.
@@ -48,12 +48,13 @@ class Lpuart(RegisterFile):
 
     def __init__(
         self,
+        name: str,
         base: int,
         clocked: Callable[[], bool],
         line: SerialLine,
         check: Callable[[], None],
     ) -> None:
-        super().__init__("LPUART1", base, clocked)
+        super().__init__(name, base, clocked)
         self._line = line
         self._check_line = check
 
@@ -62,16 +63,10 @@ class Lpuart(RegisterFile):
         super().reset()
         self._checked = False
 
-    def baud(self, kernel_hz: int) -> float:
-        """Bits a second from a kernel clock in hertz: 256 * clock / LPUART_BRR.
-
-        Raises:
-            BoardError: The divider is out of the range that the manual allows.
-        """
-        divider = self.registers[_BRR]
-        if not 0x300 <= divider <= 0xF_FFFF:
-            raise BoardError(f"LPUART1: BRR {divider:#x} is outside 0x300 to 0xFFFFF")
-        return 256 * kernel_hz / divider
+    @property
+    def divider(self) -> int:
+        """The register BRR, from which the chip's baud rate follows."""
+        return self.registers[_BRR]
 
     @property
     def is_8n1(self) -> bool:
