@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.boards import BoardSpec, load_board
 from hwnas.cost import RuntimeFootprint
-from hwnas.device import BoardClient, Transport, check_identity
+from hwnas.device import BoardClient, check_identity
 from hwnas.errors import BoardError, PlanError
-from hwnas.firmware import FirmwareImage, find_image
+from hwnas.firmware import FirmwareImage, find_image, flash_contents, pool_contents
 from hwnas.network import Layer, Network
-from hwnas.plan import (
-    DEFAULT_SEED,
-    ExecutionPlan,
-    ParameterPool,
-    PoolLayout,
-    compile_layers,
-    compile_plan,
-)
+from hwnas.plan import ExecutionPlan, PoolLayout, compile_layers, compile_plan
 from hwnas.table import LayerRecord, NetworkRecord
 from hwnas.target import Provenance, TargetIdentity
-from hwnas.virtual import TIMING_MODEL_VERSION, VirtualBoard
+from hwnas.virtual import VirtualBoard
+from hwnas.virtual.timing import timing_identity
 
-VIRTUAL_REPEATS = 1
-"""The virtual board is deterministic: a second repetition would tell nothing new."""
-SILICON_REPEATS = 5
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How often a run is repeated: until its spread is under a bound, or a limit is reached.
+
+    Attributes:
+        least: Timed repetitions, after one untimed run.
+        most: Limit.
+        spread: Bound on (slowest - fastest) / median; repeating goes on above it.
+    """
+
+    least: int = 1
+    most: int = 1
+    spread: float = 0.0
+
+    def suffices(self, cycles: NDArray[np.int64]) -> bool:
+        """Whether these repetitions are enough."""
+        if len(cycles) >= self.most:
+            return True
+        return float(cycles.max() - cycles.min()) <= self.spread * float(np.median(cycles))
+
+
+ONCE: Final = Repeats()
+"""For the virtual board, which is deterministic: a second repetition would tell nothing new."""
+SILICON: Final = Repeats(least=3, most=25, spread=0.001)
+"""Without interrupts a run varies by the refresh of caches only: one part in a thousand is much."""
 
 
 class BoardBackend:
@@ -42,9 +60,9 @@ class BoardBackend:
     Args:
         spec: The board.
         image: The firmware image that is (or will be) on it.
-        connect: Opens the way to the board.
+        connect: Opens the board.
         target: The identity under which results are stored.
-        repeats: Timed repetitions of each run, after one untimed run.
+        repeats: How often runs are repeated.
 
     Example:
         >>> with open_backend("nucleo_l496zg") as backend:  # doctest: +SKIP
@@ -55,10 +73,9 @@ class BoardBackend:
         self,
         spec: BoardSpec,
         image: FirmwareImage,
-        connect: Callable[[], Transport],
+        connect: Callable[[], BoardClient],
         target: TargetIdentity,
-        *,
-        repeats: int,
+        repeats: Repeats = ONCE,
     ) -> None:
         self.spec = spec
         self.image = image
@@ -83,8 +100,7 @@ class BoardBackend:
         """
         for layer in layers:
             plan = compile_layers([layer], pool=self._pool)
-            cycles = self._run(plan, per_layer=True).layer_cycles[:, 0]
-            yield LayerRecord(layer, **self._summary(cycles))
+            yield LayerRecord(layer, **self._measure(plan, per_layer=True))
 
     def measure_network(self, network: Network) -> NetworkRecord | None:
         """Run the whole network end to end.
@@ -103,8 +119,23 @@ class BoardBackend:
             return None
         if len(plan.data) + plan.arena_bytes > self.image.manifest.workspace_bytes:
             return None
-        cycles = self._run(plan, per_layer=False).total_cycles
-        return NetworkRecord(network, **self._summary(cycles))
+        return NetworkRecord(network, **self._measure(plan, per_layer=False))
+
+    def open(self) -> BoardClient:
+        """The client of the opened and checked board; opens it where needed.
+
+        Raises:
+            BoardError: The board does not answer, or is not the one that the identity names.
+        """
+        if self._client is None:
+            client = self._connect()
+            try:
+                check_identity(client.hello(), self.image.manifest)
+            except BaseException:
+                client.close()
+                raise
+            self._client = client
+        return self._client
 
     def close(self) -> None:
         """Let go of the board; a later measurement opens it again."""
@@ -123,36 +154,30 @@ class BoardBackend:
     ) -> None:
         self.close()
 
-    def _run(self, plan: ExecutionPlan, *, per_layer: bool) -> Any:
-        client = self.open()
+    def _measure(self, plan: ExecutionPlan, *, per_layer: bool) -> dict[str, Any]:
+        """Loads and runs a plan until its cycles are known well enough; the record's fields."""
         try:
+            client = self.open()
             client.load(plan.data)
-            return client.run(
-                warmup=1,
-                repeats=self._repeats,
-                per_layer=per_layer,
-                step_count=len(plan.step_nodes),
-            )
+            cycles = self._run(client, plan, self._repeats.least, per_layer=per_layer)
+            while not self._repeats.suffices(cycles):
+                count = min(len(cycles), self._repeats.most - len(cycles))
+                more = self._run(client, plan, count, per_layer=per_layer)
+                cycles = np.concatenate([cycles, more])
         except BoardError:
             # Whatever state the board is in now, the next measurement starts from a fresh one.
             self.close()
             raise
+        return self._summary(cycles)
 
-    def open(self) -> BoardClient:
-        """The client of the opened and checked board; opens it where needed.
-
-        Raises:
-            BoardError: The board does not answer, or is not the one that the identity names.
-        """
-        if self._client is None:
-            client = BoardClient(self._connect())
-            try:
-                check_identity(client.hello(), self.image.manifest)
-            except BaseException:
-                client.close()
-                raise
-            self._client = client
-        return self._client
+    @staticmethod
+    def _run(
+        client: BoardClient, plan: ExecutionPlan, repeats: int, *, per_layer: bool
+    ) -> NDArray[np.int64]:
+        result = client.run(
+            warmup=1, repeats=repeats, per_layer=per_layer, step_count=len(plan.step_nodes)
+        )
+        return result.layer_cycles[:, 0] if per_layer else result.total_cycles
 
     def _summary(self, cycles: NDArray[np.int64]) -> dict[str, Any]:
         return {
@@ -166,31 +191,61 @@ class BoardBackend:
         }
 
 
-def open_backend(board: str, *, progress: Callable[[str], None] | None = None) -> BoardBackend:
-    """The virtual copy of a board, with its firmware found or built.
+def open_backend(
+    board: str,
+    *,
+    port: str | None = None,
+    probe: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> BoardBackend:
+    """A board: the virtual copy, or the physical one behind a port. Its firmware is found or built.
 
     Args:
         board: Name of a board, or path of a board file.
-        progress: Is told what takes long (building the firmware).
+        port: Where the physical board is: a device name, a pyserial URL, or ``usb:`` and a USB
+            serial number. Without it the virtual copy is taken, whose times are simulated.
+        probe: Unique id of the debug probe that may flash the physical board.
+        progress: Is told what takes long (building, flashing).
 
     Raises:
-        BoardError: The board is unknown, or has no cycle model.
+        BoardError: The board is unknown, is functional only, or (the virtual copy) has no cycle
+            model.
         FirmwareBuildError: There is no image and none can be built.
     """
     spec = load_board(board)
-    if spec.timing is None:
+    told = progress or (lambda text: None)
+    if spec.kind == "qemu":
         raise BoardError(
             f"{spec.name} is functional only: it has no cycle counter and no cycle model, so "
             "its latency is never reported"
         )
+    if port is None and spec.timing is None:
+        raise BoardError(
+            f"the virtual {spec.name} is functional only: its board file has no cycle model "
+            "([timing]), so its latency is not reported; give the physical board's --port"
+        )
     image = find_image(spec, progress=progress)
+    if port is None:
+        target = identity_of(spec, image, Provenance.SIMULATED, timing_identity(spec))
+        return BoardBackend(spec, image, lambda: virtual_client(spec, image), target)
+    # Only a physical board needs pyserial's part of the device package.
+    from hwnas.device.attach import Connection, attach
+
+    connection = Connection(port, probe)
     return BoardBackend(
         spec,
         image,
-        lambda: _virtual_board(spec, image),
-        identity_of(spec, image, Provenance.SIMULATED, TIMING_MODEL_VERSION),
-        repeats=VIRTUAL_REPEATS,
+        lambda: attach(
+            spec, connection, image.manifest, lambda: flash_contents(image), progress=told
+        ),
+        identity_of(spec, image, Provenance.MEASURED, ""),
+        SILICON,
     )
+
+
+def virtual_client(spec: BoardSpec, image: FirmwareImage) -> BoardClient:
+    """A virtual board that was flashed with an image and its pool."""
+    return BoardClient(VirtualBoard(spec, image.elf, pool_contents(image.manifest)))
 
 
 def identity_of(
@@ -213,13 +268,4 @@ def identity_of(
         cache="warm",
         provenance=provenance,
         timing_model=timing_model,
-    )
-
-
-def _virtual_board(spec: BoardSpec, image: FirmwareImage) -> VirtualBoard:
-    manifest = image.manifest
-    pool = ParameterPool(DEFAULT_SEED, manifest.parameter_bytes)
-    header = pool.header()
-    return VirtualBoard(
-        spec, image.elf, {manifest.parameter_base - len(header): header + pool.data}
     )

@@ -63,7 +63,7 @@ def test_a_second_evaluation_runs_nothing(lenet: Network) -> None:
         def unreachable() -> None:
             raise AssertionError("the board was opened for a known network")
 
-        deaf = BoardBackend(first.spec, first.image, unreachable, first.target, repeats=1)  # type: ignore[arg-type]
+        deaf = BoardBackend(first.spec, first.image, unreachable, first.target)  # type: ignore[arg-type]
         again = Evaluator(deaf, judge.table).evaluate(lenet)
         assert again.cost == before
 
@@ -117,7 +117,6 @@ def test_an_energy_limit_needs_a_known_power(backend: BoardBackend) -> None:
         backend.image,
         lambda: pytest.fail("not to be opened"),
         backend.target,
-        repeats=1,
     )
     with pytest.raises(BudgetError, match="power of nucleo_l496zg is not known"):
         Evaluator(nameless, LookupTable.open("sqlite://"), Budget(energy_mj=1))

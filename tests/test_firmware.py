@@ -18,10 +18,17 @@ from small_plan import convolution
 from hwnas.boards import load_board
 from hwnas.device import BoardClient, check_identity
 from hwnas.errors import BoardError, FirmwareBuildError
-from hwnas.firmware import CACHE_VARIABLE, FirmwareImage, FirmwareManifest, build_images, find_image
+from hwnas.firmware import (
+    CACHE_VARIABLE,
+    FirmwareImage,
+    FirmwareManifest,
+    build_images,
+    find_image,
+    flash_contents,
+    pool_contents,
+)
 from hwnas.firmware._build import Recipe, build
 from hwnas.firmware._compiler import GCC, Compiler, find_compiler
-from hwnas.plan import DEFAULT_SEED, ParameterPool
 from hwnas.virtual import VirtualBoard
 
 BOARD = load_board("nucleo_l496zg")
@@ -38,11 +45,7 @@ def image() -> FirmwareImage:
 
 def booted(image: FirmwareImage) -> BoardClient:
     """The virtual board with the image and its pool."""
-    manifest = image.manifest
-    pool = ParameterPool(DEFAULT_SEED, manifest.parameter_bytes)
-    header = pool.header()
-    data = {manifest.parameter_base - len(header): header + pool.data}
-    return BoardClient(VirtualBoard(BOARD, image.elf, data))
+    return BoardClient(VirtualBoard(BOARD, image.elf, pool_contents(image.manifest)))
 
 
 def test_the_manifest_is_what_the_board_says(image: FirmwareImage) -> None:
@@ -61,6 +64,15 @@ def test_the_manifest_is_what_the_board_says(image: FirmwareImage) -> None:
     assert info.flash_bytes == BOARD.flash.size_bytes
     assert info.reset_cause == POWER_ON
     assert manifest.flash_code_bytes < manifest.parameter_base - BOARD.flash.base
+
+
+def test_what_is_flashed_is_what_the_virtual_board_holds(image: FirmwareImage) -> None:
+    """A physical board gets these bytes; the virtual one reads the ELF file itself."""
+    contents = flash_contents(image)
+    with VirtualBoard(BOARD, image.elf, pool_contents(image.manifest)) as board:
+        for address, data in contents.items():
+            assert board.memory(address, len(data)) == data
+    assert sum(map(len, contents.values())) > image.manifest.parameter_bytes
 
 
 def test_a_board_without_its_pool_is_told_apart(image: FirmwareImage) -> None:

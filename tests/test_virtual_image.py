@@ -15,7 +15,7 @@ from hwnas.device import BoardClient
 from hwnas.errors import BoardError
 from hwnas.firmware import find_image
 from hwnas.virtual import VirtualBoard
-from hwnas.virtual.image import Image
+from hwnas.elf import Image
 
 SPEC = load_board("nucleo_l496zg")
 FLASH = SPEC.flash.base

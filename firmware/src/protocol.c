@@ -12,6 +12,7 @@
 #include "inputs.h"
 #include "plan_check.h"
 #include "status.h"
+#include "timer.h"
 
 #define PROTOCOL_VERSION 1u
 #define HEAD_BYTES 4u
@@ -35,7 +36,8 @@ enum message {
     MESSAGE_TENSOR_READ = 0x06,
     MESSAGE_RUN = 0x07,
     MESSAGE_RESULTS_READ = 0x08,
-    MESSAGE_RESET = 0x09
+    MESSAGE_RESET = 0x09,
+    MESSAGE_CYCLES = 0x0A
 };
 
 enum run_flag { RUN_PER_LAYER = 1, RUN_MARKERS = 2, RUN_FILL_INPUTS = 4 };
@@ -288,6 +290,13 @@ static struct reply on_results_read(const struct request *request) {
     return done((uint32_t)(count * sizeof results[0]));
 }
 
+static struct reply on_cycles(const struct request *request) {
+    (void)request;
+    const uint64_t cycles = timer_cycles();
+    memcpy(payload(), &cycles, sizeof cycles);
+    return done(sizeof cycles);
+}
+
 static struct reply on_reset(const struct request *request) {
     (void)request;
     return done(0);
@@ -308,6 +317,7 @@ static const struct handler handlers[] = {
     [MESSAGE_RUN] = {on_run, 8, 8},
     [MESSAGE_RESULTS_READ] = {on_results_read, 8, 8},
     [MESSAGE_RESET] = {on_reset, 0, 0},
+    [MESSAGE_CYCLES] = {on_cycles, 0, 0},
 };
 
 static struct reply answer(const struct request *request) {

@@ -204,6 +204,19 @@ class Power:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class Debug:
+    """How a debug probe reaches the chip.
+
+    Attributes:
+        target: What pyOCD calls the chip.
+        source: Where that name comes from, and whether a CMSIS pack must be fetched for it.
+    """
+
+    target: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class ReferencePoint:
     """A network that somebody measured on the board.
 
@@ -269,6 +282,7 @@ class BoardSpec:
         markers: Pins for energy meters; ``None`` where the machine has no pins.
         timing: The cycle model; ``None`` where latency is never reported.
         power: Power at the operating point; ``None`` where it is not known.
+        debug: How a debug probe reaches the chip; ``None`` where there is no probe.
         published: Two measured networks, for the estimate before anything has run.
     """
 
@@ -283,6 +297,7 @@ class BoardSpec:
     markers: Markers | None = None
     timing: Timing | None = None
     power: Power | None = None
+    debug: Debug | None = None
     published: CycleEstimate | None = None
 
     def __post_init__(self) -> None:

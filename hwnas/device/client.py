@@ -152,6 +152,10 @@ class BoardClient:
             raise BoardProtocolError(f"the board echoed {len(data)} bytes with other ones")
         return answer
 
+    def cycles(self) -> int:
+        """Core cycles since the board's counter started; 0 for ever where it stands still."""
+        return protocol.decode_cycles(self._exchange(MessageType.CYCLES))
+
     def load(self, plan: bytes) -> None:
         """Sends an execution plan to the board, which checks it before it takes it.
 

@@ -51,6 +51,7 @@ class MessageType(IntEnum):
     RUN = 0x07
     RESULTS_READ = 0x08
     RESET = 0x09
+    CYCLES = 0x0A
 
 
 class RunFlag(IntFlag):
@@ -294,6 +295,17 @@ def decode_run(payload: bytes) -> int:
     """
     if len(payload) != 4:
         raise BoardProtocolError(f"the board answered RUN with {len(payload)} bytes instead of 4")
+    return int.from_bytes(payload, "little")
+
+
+def decode_cycles(payload: bytes) -> int:
+    """Returns the board's cycle counter.
+
+    Raises:
+        BoardProtocolError: The payload has another length than 8 bytes.
+    """
+    if len(payload) != 8:
+        raise BoardProtocolError(f"the board answered CYCLES with {len(payload)} bytes, not 8")
     return int.from_bytes(payload, "little")
 
 

@@ -16,10 +16,18 @@ from platformdirs import user_cache_path
 from hwnas.boards import BoardSpec, list_boards, load_board
 from hwnas.errors import FirmwareBuildError, HwnasError
 from hwnas.firmware._build import Recipe, build
+from hwnas.firmware._contents import flash_contents, pool_contents
 from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest
 from hwnas.resources import data_dir
 
-__all__ = ["FirmwareImage", "FirmwareManifest", "build_images", "find_image"]
+__all__ = [
+    "FirmwareImage",
+    "FirmwareManifest",
+    "build_images",
+    "find_image",
+    "flash_contents",
+    "pool_contents",
+]
 
 CACHE_VARIABLE: Final = "HWNAS_CACHE_DIR"
 _KEPT_DIGITS: Final = 16

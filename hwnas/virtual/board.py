@@ -11,10 +11,10 @@ from typing import Final
 
 from hwnas.boards import BoardSpec
 from hwnas.device.transport import Transport
+from hwnas.elf import Image
 from hwnas.errors import BoardError
 from hwnas.virtual.chips import ResetCause, Wiring, make_chip
 from hwnas.virtual.code import block_prices
-from hwnas.virtual.image import Image
 from hwnas.virtual.machine import Machine
 from hwnas.virtual.meter import CycleMeter, StillMeter
 from hwnas.virtual.peripherals import PinLevel

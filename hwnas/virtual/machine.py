@@ -11,9 +11,9 @@ import unicorn
 from unicorn import arm_const, unicorn_const
 
 from hwnas.boards import BoardSpec
+from hwnas.elf import Image, Segment
 from hwnas.errors import BoardError
 from hwnas.virtual.counters import Counters
-from hwnas.virtual.image import Image, Segment
 from hwnas.virtual.peripherals import Peripheral
 
 PAGE_BYTES: Final = 1024

@@ -16,6 +16,7 @@ __all__ = [
     "FlashAccelerator",
     "MemoryModel",
     "core_model",
+    "timing_identity",
 ]
 
 CORE_MODELS: dict[str, type[CoreModel]] = {CortexM4.name: CortexM4}
@@ -37,3 +38,17 @@ def core_model(spec: BoardSpec) -> CoreModel:
             f"{', '.join(sorted(CORE_MODELS))}"
         )
     return CORE_MODELS[name]()
+
+
+def timing_identity(spec: BoardSpec) -> str:
+    """What makes simulated cycles on a board: both models, with versions and parameters.
+
+    Raises:
+        BoardError: The board has no cycle model, or names an unknown one.
+
+    Example:
+        >>> from hwnas.boards import load_board
+        >>> timing_identity(load_board("nucleo_l496zg"))
+        'cortex-m4/1, flash-accelerator/1 (fread 2.75, line 4, caches 32x32 and 8x32)'
+    """
+    return f"{core_model(spec).identity}, {FlashAccelerator.of(spec).identity}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from hwnas.boards import BoardSpec, CacheGeometry
 from hwnas.errors import BoardError
@@ -15,12 +15,15 @@ class FlashAccelerator(MemoryModel):
     """Every line fetched from the flash array, and every data read from flash, costs the same.
 
     Attributes:
+        version: Rises with every change of what is counted.
         instruction_cache: Geometry of the instruction cache, fully associative, LRU.
         data_cache: Geometry of the data cache, likewise.
         line: Cycles of a line fetched from the array: the flash's wait states.
         fread: Cycles that a data read from flash adds; fitted. It stands for load pipelining
             that breaks at the flash's border, and for bus latency.
     """
+
+    version: ClassVar[int] = 1
 
     instruction_cache: CacheGeometry | None
     data_cache: CacheGeometry | None
@@ -40,6 +43,15 @@ class FlashAccelerator(MemoryModel):
         return cls(spec.flash.instruction_cache, spec.flash.data_cache, memory.line, memory.fread)
 
     @property
+    def identity(self) -> str:
+        """Version and parameters, as table keys hold them."""
+        caches = " and ".join(map(_geometry, (self.instruction_cache, self.data_cache)))
+        return (
+            f"flash-accelerator/{self.version} (fread {self.fread:g}, line {self.line:g}, "
+            f"caches {caches})"
+        )
+
+    @property
     def instruction_line_cycles(self) -> float:
         """See :class:`MemoryModel`."""
         return self.line
@@ -53,3 +65,7 @@ class FlashAccelerator(MemoryModel):
     def flash_read_cycles(self) -> float:
         """See :class:`MemoryModel`."""
         return self.fread
+
+
+def _geometry(cache: CacheGeometry | None) -> str:
+    return "none" if cache is None else f"{cache.lines}x{cache.line_bytes}"
