@@ -26,7 +26,7 @@ from hwnas.network import (
 )
 from hwnas.plan import PoolLayout, compile_layers
 from hwnas.virtual import VirtualBoard
-from hwnas.virtual.image import Image
+from hwnas.elf import Image
 
 BOARD = "nucleo_l496zg"
 MAP = (6, 7, 5)

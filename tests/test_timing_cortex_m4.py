@@ -22,7 +22,7 @@ from hwnas.errors import BoardError
 from hwnas.virtual import BlockCount, VirtualBoard, _native
 from hwnas.virtual.code import BlockPrices, block_prices
 from hwnas.virtual.counters import Counters
-from hwnas.virtual.image import Image
+from hwnas.elf import Image
 from hwnas.virtual.timing import CORE_MODELS, CortexM4, FlashAccelerator, core_model
 
 BASE = 0x0800_0000

@@ -24,7 +24,7 @@ from hwnas.network import Network, NetworkBuilder
 from hwnas.plan import DEFAULT_SEED, ExecutionPlan, ParameterPool, PoolLayout, compile_plan
 from hwnas.virtual import BlockCount, CortexM4, VirtualBoard
 from hwnas.virtual.code import decoder
-from hwnas.virtual.image import Image
+from hwnas.elf import Image
 
 pytestmark = pytest.mark.skipif(
     not SOURCE.exists(), reason="the reference implementation does not lie beside the checkout"
