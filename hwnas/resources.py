@@ -1,11 +1,16 @@
-"""Finds the data that comes with hwnas, in a checkout and in an installed wheel."""
+"""Finds the data that comes with hwnas, and the place for what it keeps between runs."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_path
 
 from hwnas.errors import HwnasError
 
+CACHE_VARIABLE: Final = "HWNAS_CACHE_DIR"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -30,3 +35,19 @@ def data_dir(kind: str) -> Path:
             return place
     looked = " and ".join(str(place) for place in places)
     raise HwnasError(f"the data directory {kind!r} is missing (looked for {looked}); reinstall")
+
+
+def cache_dir(kind: str) -> Path:
+    """The folder for one kind of what hwnas keeps between runs, which can be deleted at any time.
+
+    The environment variable ``HWNAS_CACHE_DIR`` names another parent than the user's cache.
+
+    Args:
+        kind: ``firmware`` or ``leases``.
+
+    Example:
+        >>> cache_dir("firmware").name
+        'firmware'
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    return (Path(named) if named else user_cache_path("hwnas")) / kind

@@ -19,7 +19,6 @@ from hwnas.boards import load_board
 from hwnas.device import BoardClient, check_identity
 from hwnas.errors import BoardError, FirmwareBuildError
 from hwnas.firmware import (
-    CACHE_VARIABLE,
     FirmwareImage,
     FirmwareManifest,
     build_images,
@@ -29,6 +28,7 @@ from hwnas.firmware import (
 )
 from hwnas.firmware._build import Recipe, build
 from hwnas.firmware._compiler import GCC, Compiler, find_compiler
+from hwnas.resources import CACHE_VARIABLE
 from hwnas.virtual import VirtualBoard
 
 BOARD = load_board("nucleo_l496zg")

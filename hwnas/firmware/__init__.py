@@ -6,19 +6,16 @@ keeps them in the user's cache, by a fingerprint of everything that goes in.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-
-from platformdirs import user_cache_path
 
 from hwnas.boards import BoardSpec, list_boards, load_board
 from hwnas.errors import FirmwareBuildError, HwnasError
 from hwnas.firmware._build import Recipe, build
 from hwnas.firmware._contents import flash_contents, pool_contents
 from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest
-from hwnas.resources import data_dir
+from hwnas.resources import cache_dir, data_dir
 
 __all__ = [
     "FirmwareImage",
@@ -29,7 +26,6 @@ __all__ = [
     "pool_contents",
 ]
 
-CACHE_VARIABLE: Final = "HWNAS_CACHE_DIR"
 _KEPT_DIGITS: Final = 16
 
 
@@ -56,7 +52,7 @@ def find_image(
     if shipped is not None:
         return FirmwareImage.read(shipped)
     recipe = Recipe.of(spec)
-    folder = _cache() / f"{spec.name}-{recipe.fingerprint()[:_KEPT_DIGITS]}"
+    folder = cache_dir("firmware") / f"{spec.name}-{recipe.fingerprint()[:_KEPT_DIGITS]}"
     if not folder.is_dir():
         if progress is not None:
             compiler = recipe.compiler
@@ -92,8 +88,3 @@ def _shipped(spec: BoardSpec) -> Path | None:
     except HwnasError:
         return None
     return folder if folder.is_dir() else None
-
-
-def _cache() -> Path:
-    named = os.environ.get(CACHE_VARIABLE)
-    return (Path(named) if named else user_cache_path("hwnas")) / "firmware"

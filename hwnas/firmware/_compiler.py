@@ -52,9 +52,13 @@ class Compiler:
 
 _GCC_MACHINES: Final = {
     ("cortex-m4", "single"): "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
+    ("cortex-m7", "double"): "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-d16 -mfloat-abi=hard",
+    ("cortex-m33", "single"): "-mcpu=cortex-m33 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
 }
 _ZIG_MACHINES: Final = {
     ("cortex-m4", "single"): "-target thumb-freestanding-eabihf -mcpu=cortex_m4",
+    ("cortex-m7", "double"): "-target thumb-freestanding-eabihf -mcpu=cortex_m7",
+    ("cortex-m33", "single"): "-target thumb-freestanding-eabihf -mcpu=cortex_m33",
 }
 
 

@@ -67,7 +67,7 @@ def board_facts(spec: BoardSpec) -> BoardFacts:
 def _pin(what: str, pin: Pin | None) -> dict[str, int]:
     if pin is None:
         return {}
-    values = {f"{what}_PORT": ord(pin.port) - ord("A"), f"{what}_PIN": pin.number}
+    values = {f"{what}_PORT": pin.port_number, f"{what}_PIN": pin.number}
     if pin.alternate_function is not None:
         values[f"{what}_FUNCTION"] = pin.alternate_function
     return values
