@@ -103,12 +103,11 @@ def _places() -> list[Path]:
 
 def _keras_cache() -> Path:
     home = os.environ.get("KERAS_HOME")
-    base = Path(home) if home else Path.home() / ".keras"
-    return base / "datasets" / "fashion-mnist"
+    return Path(home or os.path.expanduser("~/.keras")) / "datasets" / "fashion-mnist"
 
 
 def _is_complete(directory: Path) -> bool:
-    return all((directory / name).is_file() for names in _FILES.values() for name in names)
+    return all(os.path.isfile(directory / name) for names in _FILES.values() for name in names)
 
 
 def _download() -> Path:

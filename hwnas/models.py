@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ def load_network(path: Path | str) -> Network:
         >>> load_network("lenet.keras").layers  # doctest: +SKIP
     """
     file = Path(path)
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise NetworkError(f"model {file}: there is no such file")
     if file.suffix == ".keras":
         return from_keras(load_keras(file))

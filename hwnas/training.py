@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import random
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
@@ -20,6 +21,10 @@ VALIDATION_SAMPLES: Final = 4_000
 """The first images of the training part; the split never depends on anything else."""
 MAX_TRAIN_SAMPLES: Final = 60_000 - VALIDATION_SAMPLES
 EVALUATION_BATCH: Final = 500
+MAX_SEED: Final = (1 << 31) - 1
+
+_RANDOM_STATE: Final = threading.Lock()
+"""Held by who trains: Keras's random state belongs to the process, not to a thread."""
 
 
 class TrainerError(HwnasError):
@@ -40,8 +45,9 @@ class FashionMnistTrainer:
 
     A fresh copy of the model is trained (its weights drawn anew from the trial's seed, so that a
     trial can be repeated), with Adam and sparse categorical cross-entropy; the model must end in
-    a softmax over 10 classes. Images get a border of zeros where the model reads larger ones.
-    The test part of the data is never touched.
+    a vector of 10 classes, with or without a softmax. Images get a border of zeros where the model
+    reads larger ones. The test part of the data is never touched. Threads take turns, but a trial
+    repeats exactly only where no other thread makes models meanwhile.
 
     Args:
         epochs: Passes over the training images.
@@ -52,7 +58,7 @@ class FashionMnistTrainer:
 
     Raises:
         DatasetError: Fashion-MNIST is missing or damaged.
-        TrainerError: An argument is out of range, or tensorflow is not installed.
+        TrainerError: An argument is out of range, or Keras or tensorflow is not installed.
 
     Example:
         >>> trainer = FashionMnistTrainer(epochs=1)  # doctest: +SKIP
@@ -74,8 +80,14 @@ class FashionMnistTrainer:
                 f"epochs {epochs}, batch_size {batch_size}, train_samples {train_samples}: each "
                 f"must be 1 or more, and at most {MAX_TRAIN_SAMPLES} images are there to train on"
             )
-        if importlib.util.find_spec("tensorflow") is None:
-            raise TrainerError("training needs tensorflow: pip install 'hwnas[keras]'")
+        if not 0 < learning_rate < math.inf or not 0 <= seed <= MAX_SEED:
+            raise TrainerError(
+                f"learning_rate {learning_rate}, seed {seed}: the rate must be above 0, the seed "
+                f"0 to {MAX_SEED}"
+            )
+        for needed in ("tensorflow", "keras"):
+            if importlib.util.find_spec(needed) is None:
+                raise TrainerError(f"training needs {needed}: pip install 'hwnas[keras]'")
         data = load_fashion_mnist(limit=VALIDATION_SAMPLES + train_samples)
         self._x_val, self._x_train = np.split(data.x_train, [VALIDATION_SAMPLES])
         self._y_val, self._y_train = np.split(data.y_train, [VALIDATION_SAMPLES])
@@ -83,17 +95,6 @@ class FashionMnistTrainer:
         self._batch_size = batch_size
         self._learning_rate = learning_rate
         self._seed = seed
-        self._seconds: list[float] = []
-
-    @property
-    def chance_level(self) -> float:
-        """Accuracy of guessing: 1 / classes."""
-        return 1 / CLASSES
-
-    @property
-    def seconds(self) -> tuple[float, ...]:
-        """Wall time of each training so far, in seconds (measured on this host)."""
-        return tuple(self._seconds)
 
     def check_fits(self, input_shape: tuple[int, ...], classes: int | None) -> None:
         """Refuse networks that cannot be trained on these images, before a search starts.
@@ -122,26 +123,29 @@ class FashionMnistTrainer:
         """Train a copy of ``model`` and return its accuracy on held-out images.
 
         Args:
-            model: A ``keras.Model`` with one input and softmax output.
+            model: A ``keras.Model`` with one input, and logits or a softmax as its output.
             trial: The Optuna trial.
 
         Raises:
             DatasetError: The model does not fit the images.
         """
-        shape = tuple(model.input_shape[1:])
-        self.check_fits(shape, model.output_shape[-1])
-        start = time.perf_counter()
-        accuracy = self._train(model, shape, self._seed + trial.number)
-        self._seconds.append(time.perf_counter() - start)
-        return accuracy
+        shape, output = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+        if len(output) != 1:
+            raise DatasetError(
+                f"model {model.name}: its output {output} is no vector of classes; flatten it"
+            )
+        self.check_fits(shape, output[0])
+        return self._train(model, shape, (self._seed + trial.number) % (MAX_SEED + 1))
 
     def _train(self, model: Any, shape: tuple[int, ...], seed: int) -> float:
         keras = import_keras()
         with _own_random_state(keras, seed):
             copy = keras.models.clone_model(model)
             copy.compile(
-                optimizer=keras.optimizers.Adam(self._learning_rate),
-                loss="sparse_categorical_crossentropy",
+                optimizer=_adam(keras, self._learning_rate),
+                loss=keras.losses.SparseCategoricalCrossentropy(
+                    from_logits=not _gives_probabilities(copy, _bordered(self._x_val[:1], shape))
+                ),
                 metrics=["accuracy"],
                 jit_compile=False,
             )
@@ -170,14 +174,38 @@ def _bordered(images: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np
     return np.pad(images, [(0, 0), *((n // 2, n - n // 2) for n in spare)])
 
 
+def _gives_probabilities(model: Any, images: NDArray[np.float32]) -> bool:
+    """Whether an untrained model's output is a softmax's rather than logits."""
+    (output,) = np.asarray(model(images, training=False), np.float64)
+    return bool(output.min() >= 0 and math.isclose(output.sum(), 1, abs_tol=1e-3))
+
+
+def _adam(keras: Any, learning_rate: float) -> Any:
+    """Adam that leaves no graph behind.
+
+    On its way through tensorflow's sum over replicas, of which there is one, each model's training
+    graph would enter a global registry for good: about 9 MB a trial.
+    """
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer._all_reduce_sum_gradients = list
+    return optimizer
+
+
 @contextmanager
 def _own_random_state(keras: Any, seed: int) -> Iterator[None]:
-    """Seed Keras, which seeds Python's and NumPy's global generators as well; give those back."""
-    python, numpy = random.getstate(), np.random.get_state()
-    keras.utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        keras.backend.clear_session()
+    """Seed Keras, which seeds Python's and NumPy's global generators as well; give those back.
+
+    What Keras keeps of its models is dropped afterwards; its dtype policy, which would be dropped
+    as well, is given back.
+    """
+    with _RANDOM_STATE:
+        python, numpy = random.getstate(), np.random.get_state()
+        policy = keras.config.dtype_policy()
+        keras.utils.set_random_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+            keras.backend.clear_session()
+            keras.config.set_dtype_policy(policy)

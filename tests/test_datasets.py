@@ -98,6 +98,15 @@ def test_without_any_source_all_places_and_the_remedy_are_named(
         assert word in str(raised.value)
 
 
+def test_a_place_that_cannot_be_looked_at_is_passed_over(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", "y" * 5_000)
+    monkeypatch.setenv("HWNAS_DATA_DIR", "x" * 5_000)
+    with pytest.raises(DatasetError, match="was not found in xxx"):
+        load_fashion_mnist(download=False)
+
+
 def test_a_failed_download_is_told() -> None:
     """In a process of its own, whose proxy refuses: nothing leaves this machine."""
     code = (

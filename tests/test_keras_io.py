@@ -21,6 +21,7 @@ from network_strategies import networks
 from hwnas._tensorflow import import_keras
 from hwnas.errors import NetworkError, UnsupportedLayerError
 from hwnas.keras_io import from_keras, load_keras, to_keras
+from hwnas.models import load_network
 from hwnas.network import PARAMETRIC, Activation, Network, NetworkBuilder, Operator
 
 keras = import_keras()
@@ -234,6 +235,37 @@ def operations_without_layers() -> Any:
     return functional(MAP, body)
 
 
+def activations_without_layers() -> Any:
+    def body(x: Any) -> Any:
+        x = keras.activations.relu(same_conv()(x), max_value=6)
+        x = keras.activations.relu(same_conv()(x))
+        return keras.activations.softmax(keras.ops.softmax(same_conv()(x)))
+
+    return functional(MAP, body)
+
+
+def augmented() -> Any:
+    return sequential(
+        MAP,
+        layers.RandomFlip(),
+        layers.RandomRotation(0.1),
+        layers.RandomTranslation(0.1, 0.1),
+        layers.RandomZoom(0.1),
+        layers.RandomContrast(0.1),
+        layers.RandomBrightness(0.1),
+        same_conv(),
+    )
+
+
+def called_in_training() -> Any:
+    def body(x: Any) -> Any:
+        x = layers.BatchNormalization()(same_conv(use_bias=False)(x), training=True)
+        x = sequential(MAP, layers.GaussianNoise(0.1), same_conv())(x, training=True)
+        return layers.ReLU()(layers.Dropout(0.5)(x, training=True))
+
+    return functional(MAP, body)
+
+
 def windows_of_all_kinds() -> Any:
     return sequential(
         (19, 17, 3),
@@ -264,6 +296,9 @@ MODELS: list[Build] = [
     computed_twice,
     nested,
     operations_without_layers,
+    activations_without_layers,
+    augmented,
+    called_in_training,
     windows_of_all_kinds,
 ]
 
@@ -414,8 +449,22 @@ class OwnCall(keras.Model):
         return super().call(x) * 2
 
 
-def called_in_training() -> Any:
-    return functional(MAP, lambda x: layers.Dropout(0.5, name="bad")(x, training=True))
+def masked() -> Any:
+    def body(x: Any) -> Any:
+        mask = layers.Reshape((8, 8))(layers.Conv2D(1, 1)(x))
+        return layers.BatchNormalization(name="bad")(same_conv()(x), mask=mask)
+
+    return functional(MAP, body)
+
+
+def nested_with_two_inputs() -> Any:
+    inputs = [keras.Input(MAP), keras.Input(MAP)]
+    inner = keras.Model(inputs, layers.Add()(inputs), name="bad")
+    return functional(MAP, lambda x: inner([x, same_conv()(x)]))
+
+
+def combined(layer: Any) -> Build:
+    return lambda: functional(MAP, lambda x: layer([x, same_conv()(x)]))
 
 
 def shared_weights() -> Any:
@@ -504,7 +553,7 @@ UNSUPPORTED: list[tuple[Build, str]] = [
     (on_map(layers.ZeroPadding2D(1, **BAD), layers.Conv2D(4, 3, 2)), r"\(\(0, 1\), \(0, 1\)\)"),
     (padded_for_two, "padding='same'"),
     (norm_where_others_read, "nothing else reads"),
-    (called_in_training, "training=True"),
+    (nested_with_two_inputs, "2 inputs.*call its layers directly"),
     (shared_weights, "used twice"),
     (two_inputs, "2 inputs"),
     (two_outputs, "2 outputs"),
@@ -516,10 +565,14 @@ UNSUPPORTED: list[tuple[Build, str]] = [
         ),
         "one shape",
     ),
-    (
-        lambda: functional(MAP, lambda x: layers.Concatenate(**BAD)([x, same_conv()(x)])),
-        "2 inputs",
-    ),
+    (combined(layers.Concatenate(**BAD)), "Add of branches"),
+    (combined(layers.Average(**BAD)), "with the factor in the layers"),
+    (combined(layers.Maximum(**BAD)), "replace it by Add"),
+    (combined(layers.Dot(-1, **BAD)), "Conv2D, Dense"),
+    (masked, "2 inputs; one is supported"),
+    (on_map(layers.Lambda(lambda x: x * 2, **BAD)), "layers that Keras has"),
+    (on_map(layers.Resizing(4, 4, **BAD)), "resized before the model"),
+    (on_map(layers.RandomCrop(4, 4, **BAD)), "cropped before the model"),
 ]
 
 
@@ -578,6 +631,22 @@ def test_the_model_can_be_trained_in_batches() -> None:
     assert model(keras.ops.zeros((2, *MAP))).shape == (2, 3)
 
 
+def test_another_default_of_the_channels_place_changes_nothing() -> None:
+    b = NetworkBuilder((9, 8, 3))
+    x = b.max_pool2d(b.conv2d(b.input, 4, 3, activation="relu"), 2)
+    x = b.average_pool2d(b.depthwise_conv2d(x, 3), (2, 1))
+    b.dense(b.flatten(x), 3)
+    whole = b.build()
+    b = NetworkBuilder((5, 4, 3))
+    b.global_average_pool2d(b.conv2d(b.input, 2, 1))
+    keras.config.set_image_data_format("channels_first")
+    try:
+        for network in (whole, b.build()):
+            assert from_keras(to_keras(network)) == network
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
 def test_paddings_that_keras_lacks() -> None:
     b = NetworkBuilder(MAP)
     b.conv2d(b.input, 4, 3, strides=2, padding=(1, 1, 1, 1))
@@ -604,21 +673,39 @@ def test_a_saved_model_is_the_same_network(tmp_path: Path) -> None:
 
 def test_files_that_are_no_models(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
-    with pytest.raises(NetworkError, match=r"model\.keras: Keras cannot load it"):
-        load_keras(path)
+    for missing in (path, tmp_path, f"{'x' * 5_000}.keras"):
+        with pytest.raises(NetworkError, match=f"{missing}: there is no such file"):
+            load_keras(missing)
+        with pytest.raises(NetworkError, match=f"{missing}: there is no such file"):
+            load_network(missing)
     lenet().save(path)
     whole = path.read_bytes()
-    for damaged in (b"", b"{}", whole[: len(whole) // 2], whole.replace(b"config", b"gifnoc")):
+    for damaged in (b"", b"{}", whole[: len(whole) // 2]):
         path.write_bytes(damaged)
-        with pytest.raises(NetworkError, match="Keras cannot load it"):
+        with pytest.raises(NetworkError, match=r"model\.keras: is not what model\.save"):
             load_keras(path)
+    path.write_bytes(whole.replace(b"config", b"gifnoc"))
+    with pytest.raises(NetworkError, match="Keras cannot load it"):
+        load_keras(path)
+    other = tmp_path / "model.h5"
+    other.write_bytes(whole)
+    with pytest.raises(NetworkError, match="is not what"):
+        load_keras(other)
 
 
 def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     sequential(MAP, layers.Lambda(lambda x: x)).save(path)
-    with pytest.raises(NetworkError, match="Keras cannot load it"):
+    with pytest.raises(NetworkError, match=r"Keras cannot load it.*Lambda.*own layers"):
         load_keras(path)
+
+
+def test_a_class_that_keras_does_not_have_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    sequential(MAP, Doubled()).save(path)
+    with pytest.raises(NetworkError, match=r"'Doubled'.*Keras's own layers") as raised:
+        load_keras(path)
+    assert len(str(raised.value)) < len(str(path)) + 200 and "\n" not in str(raised.value)
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -638,8 +725,8 @@ def test_without_tensorflow(missing: str) -> None:
     done = python(
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from hwnas.errors import HwnasError\n"
-        "from hwnas.keras_io import load_keras\n"
-        "try:\n    load_keras('x.keras')\n"
+        "from hwnas.keras_io import from_keras\n"
+        "try:\n    from_keras(None)\n"
         "except HwnasError as error:\n    print(error)"
     )
     assert "pip install 'hwnas[keras]'" in done.stdout, done.stderr

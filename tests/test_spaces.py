@@ -107,8 +107,9 @@ def test_an_unknown_reference_lists_the_known() -> None:
 def test_an_unknown_space_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(SpaceError, match=r"'lenett'.*ds_cnn, lenet"):
         load_space("lenett")
-    with pytest.raises(SpaceError, match=r"none\.yaml: there is no such file"):
-        load_space(tmp_path / "none.yaml")
+    for missing in (tmp_path / "none.yaml", tmp_path / f"{'x' * 5_000}.yaml"):
+        with pytest.raises(SpaceError, match=f"{missing.name}: there is no such file"):
+            load_space(missing)
 
 
 def test_sampling_imports_neither_tensorflow_nor_optuna() -> None:
@@ -387,6 +388,18 @@ CONV = "  - conv2d: {filters: 4, kernel_size: 3}\n"
         ("layers: " + "[" * 40 + "]" * 40 + "\n", ["nested deeper"]),
         ("description: 2020-01-01\nlayers: [relu]\n", ["line 4, description", "'2020-01-01'"]),
         ("classes: " + "9" * 5000 + "\nlayers: [relu]\n", ["line 4, classes"]),
+        ("classes: 0x" + "f" * 5000 + "\nlayers: [relu]\n", ["line 4, classes", "is beyond"]),
+        ("classes: 1" + ":30" * 5000 + "\nlayers: [relu]\n", ["line 4, classes", "is beyond"]),
+        ("parameters:\n  w: {type: int, low: -1073741825, high: 4}\nlayers:\n" + CONV,
+         ["line 5, parameters.w.low", "is beyond 1073741824"]),
+        ('description: "\\ud800"\nlayers: [relu]\n', ["line 4", r"'\ud800' is not allowed"]),
+        ('description: "\\e[2J"\nlayers: [relu]\n', ["line 4", r"'\x1b' is not allowed"]),
+        ("parameters:\n  w: {type: choice, values: [" + "x" * 65 + "]}\nlayers:\n" + CONV,
+         ["line 5, parameters.w.values", "text of up to 64 characters"]),
+        ("layers:\n  - conv2d: {filters: $" + "w" * 65 + ", kernel_size: 3}\n",
+         ["line 5, layers[0].conv2d.filters", "whole number"]),
+        ("parameters:\n  " + "w" * 65 + ": {type: bool}\nlayers:\n" + CONV,
+         ["line 5", "up to 64 lower-case letters"]),
     ],
 )  # fmt: skip
 def test_a_wrong_file_names_line_key_and_what_was_expected(
@@ -396,6 +409,7 @@ def test_a_wrong_file_names_line_key_and_what_was_expected(
         declare(text)
     for word in words:
         assert word in str(raised.value)
+    assert len(str(raised.value)) < 1_000
 
 
 @pytest.mark.parametrize(
@@ -511,8 +525,38 @@ def test_a_functions_invalid_network_names_the_parameters() -> None:
 
 
 def test_a_function_that_returns_something_else_is_told() -> None:
-    with pytest.raises(SpaceError, match=r"returned dict; a hwnas\.Network or a keras\.Model"):
+    with pytest.raises(FunctionError, match=r"returned dict; a hwnas\.Network or a keras\.Model"):
         as_space(lambda trial: {}).sample(FixedTrial({}))
+
+
+def test_a_function_that_raises_is_told_with_the_parameters() -> None:
+    def broken(trial: Any) -> Network:
+        return trial.suggest_int("filters", 1, 8) + "3"
+
+    with pytest.raises(FunctionError, match=r"broken: .*TypeError: unsupported.*; with filters=2"):
+        as_space(broken).sample(FixedTrial({"filters": 2}))
+
+
+def test_a_function_may_prune_its_trial() -> None:
+    def picky(trial: Any) -> Network:
+        raise optuna.TrialPruned("not today")
+
+    with pytest.raises(optuna.TrialPruned, match="not today"):
+        as_space(picky).sample(FixedTrial({}))
+
+
+def test_a_keras_model_whose_shapes_do_not_fit_is_an_invalid_sample() -> None:
+    import keras
+
+    def build(trial: Any) -> Any:
+        pool = keras.layers.AveragePooling2D(trial.suggest_int("pool", 1, 9))
+        return keras.Sequential([keras.Input((8, 8, 1)), pool])
+
+    space = as_space(build)
+    assert space.sample(FixedTrial({"pool": 4})).output_shape == (2, 2, 1)
+    with pytest.raises(SpaceError, match=r"build: .*negative.*; with pool=9$") as raised:
+        space.sample(FixedTrial({"pool": 9}))
+    assert str(raised.value).isprintable()
 
 
 def test_as_space_takes_spaces_names_and_files(tmp_path: Path) -> None:
@@ -569,6 +613,7 @@ def test_functions_are_found_in_the_working_directory(tmp_path: Path) -> None:
         ("nothing", "expected module:function"),
         ("os:path; print", "expected module:function"),
         ("no_such_module_here:f", "ModuleNotFoundError"),
+        ("a_script_that_exits:f", "SystemExit"),
         ("os.path:nothing", "no 'nothing' in os.path"),
         ("os.path:sep", "is str, not a function"),
     ],
@@ -576,6 +621,7 @@ def test_functions_are_found_in_the_working_directory(tmp_path: Path) -> None:
 def test_functions_that_are_not_there_are_told(
     spec: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "a_script_that_exits.py").write_text("raise SystemExit(0)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     with pytest.raises(FunctionError, match=words) as raised:

@@ -38,13 +38,19 @@ _REPLACEMENTS: Final = {
     "Cropping2D": "a Conv2D with padding='valid'",
     "ELU": "ReLU",
     "GlobalMaxPooling2D": "a MaxPooling2D over the whole map and Flatten",
+    "CenterCrop": "images that are cropped before the model",
     "GroupNormalization": "BatchNormalization right after the convolution",
     "LayerNormalization": "BatchNormalization right after the convolution",
+    "Lambda": "layers that Keras has for what it computes",
     "LeakyReLU": "ReLU",
+    "Maximum": "Add",
+    "Minimum": "Add",
     "Multiply": "Add",
     "Normalization": "data that is normalized before the model, or in its int8 scale",
     "PReLU": "ReLU",
+    "RandomCrop": "images that are cropped before the model",
     "Rescaling": "data that is scaled before the model, or in its int8 scale",
+    "Resizing": "images that are resized before the model",
     "SeparableConv1D": "a SeparableConv2D with a (k, 1) kernel on (steps, 1, channels)",
     "Subtract": "Add, with the sign in the layers before it",
     "UpSampling2D": "a network that does not enlarge its maps",
@@ -93,17 +99,14 @@ class _LayerReader:
         kind = self._known_class()
         if kind == "Add":
             return self._sum(inputs)
-        if len(inputs) != 1:
-            raise self._unsupported(f"has {len(inputs)} inputs; one is supported")
-        if kind in _TRAINING_ONLY:
-            return inputs[0]
-        if getattr(self._layer, "data_format", None) == "channels_first":
-            raise self._unsupported("is channels_first; use data_format='channels_last'")
-        method = _READERS.get(kind)
-        if method is None:
+        if kind not in _READERS and kind not in _TRAINING_ONLY:
             replacement = _REPLACEMENTS.get(kind, f"one of {', '.join(sorted(_READERS))}, Add")
             raise self._unsupported(f"is not supported; replace it by {replacement}")
-        return method(self, inputs[0])
+        if len(inputs) != 1:
+            raise self._unsupported(f"has {len(inputs)} inputs; one is supported")
+        if getattr(self._layer, "data_format", None) == "channels_first":
+            raise self._unsupported("is channels_first; use data_format='channels_last'")
+        return inputs[0] if kind in _TRAINING_ONLY else _READERS[kind](self, inputs[0])
 
     def _known_class(self) -> str:
         """The class's name where it is Keras's own, so that nobody's override is misread."""
@@ -289,7 +292,7 @@ class _LayerReader:
         if len(inputs) < 2 or len(shapes) != 1:
             raise self._unsupported(
                 f"adds {len(inputs)} tensors of shapes {sorted(shapes)}; two or more of one "
-                "shape are supported"
+                "shape are supported, constants are not"
             )
         total = inputs[0]
         for i, x in enumerate(inputs[1:], start=2):
@@ -316,5 +319,5 @@ _READERS: Final[Mapping[str, Callable[[_LayerReader, Operation], Operation]]] = 
     "Softmax": _LayerReader._softmax,
     "ZeroPadding2D": _LayerReader._zero_padding,
 }
-_OPERATIONS: Final = frozenset({"Add", "Relu", "Relu6"})
-"""What ``x + y`` and ``keras.ops`` leave in a functional model."""
+_OPERATIONS: Final = frozenset({"Add", "ReLU", "Relu", "Relu6", "Softmax"})
+"""What ``x + y``, ``keras.ops`` and ``keras.activations`` leave in a functional model."""

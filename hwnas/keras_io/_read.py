@@ -16,9 +16,10 @@ def from_keras(model: Any, dtype: DType | str = DType.INT8) -> Network:
     """Read a Keras model as the Network that its deployment runs.
 
     Batch normalizations are folded and activations fused as the TFLite converter does it;
-    layers that act in training only are left out. Weights are not looked at, so an untrained
-    model gives the Network of the trained one: a layer has a bias where ``use_bias`` is set or
-    a batch normalization was folded into it.
+    layers that act in training only are left out, even where they are called with
+    ``training=True``. Weights are not looked at, so an untrained model gives the Network of the
+    trained one: a layer has a bias where ``use_bias`` is set or a batch normalization was folded
+    into it.
 
     Args:
         model: A Sequential or functional ``keras.Model`` with one input and one output.
@@ -63,13 +64,12 @@ class _Reader:
 
     def _node(self, node: Any, inputs: list[Operation]) -> Operation:
         layer = node.operation
-        if node.arguments.kwargs.get("training"):
-            raise UnsupportedLayerError(
-                f"{label_of(layer)}: is called with training=True; leave that to fit()"
-            )
         if isinstance(layer, self._keras.Model):
             if len(inputs) != 1:
-                raise UnsupportedLayerError(f"{label_of(layer)}: must have one input")
+                raise UnsupportedLayerError(
+                    f"{label_of(layer)}: has {len(inputs)} inputs; a model inside a model has "
+                    "one: call its layers directly"
+                )
             return self.model(layer, inputs[0])
         if getattr(layer, "weights", None):
             if id(layer) in self._weighted:

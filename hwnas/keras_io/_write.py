@@ -19,6 +19,8 @@ from hwnas.network import (
 )
 
 _VALID_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*")
+_CHANNELS_LAST: Final = "channels_last"
+"""Said each time, as the user's keras.json may have another default."""
 
 
 def to_keras(network: Network, *, name: str = "hwnas") -> Any:
@@ -113,6 +115,7 @@ def _parametric(keras: Any, layer: Layer, label: str, name: str) -> Any:
         "strides": layer.strides,
         "padding": _padding(layer, label),
         "dilation_rate": layer.dilation,
+        "data_format": _CHANNELS_LAST,
     }
     if layer.operator is Operator.CONV2D:
         return keras.layers.Conv2D(layer.output_shape[2], layer.kernel_size, **common)
@@ -121,20 +124,14 @@ def _parametric(keras: Any, layer: Layer, label: str, name: str) -> Any:
     )
 
 
-def _max_pool(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    return keras.layers.MaxPooling2D(
-        layer.kernel_size, layer.strides, _padding(layer, label), name=name
-    )
-
-
-def _average_pool(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    return keras.layers.AveragePooling2D(
-        layer.kernel_size, layer.strides, _padding(layer, label), name=name
-    )
+def _pool(keras: Any, layer: Layer, label: str, name: str) -> Any:
+    is_max = layer.operator is Operator.MAX_POOL2D
+    make = keras.layers.MaxPooling2D if is_max else keras.layers.AveragePooling2D
+    return make(layer.kernel_size, layer.strides, _padding(layer, label), _CHANNELS_LAST, name=name)
 
 
 def _global_average_pool(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    return keras.layers.GlobalAveragePooling2D(name=name)
+    return keras.layers.GlobalAveragePooling2D(_CHANNELS_LAST, name=name)
 
 
 def _softmax(keras: Any, layer: Layer, label: str, name: str) -> Any:
@@ -151,13 +148,13 @@ def _sum(keras: Any, layer: Layer, label: str, name: str) -> Any:
 
 def _reshape(keras: Any, layer: Layer, label: str, name: str) -> Any:
     if len(layer.output_shape) == 1:
-        return keras.layers.Flatten(name=name)
+        return keras.layers.Flatten(_CHANNELS_LAST, name=name)
     return keras.layers.Reshape(layer.output_shape, name=name)
 
 
 _WITHOUT_WEIGHTS: Final[dict[Operator, Callable[[Any, Layer, str, str], Any]]] = {
-    Operator.MAX_POOL2D: _max_pool,
-    Operator.AVERAGE_POOL2D: _average_pool,
+    Operator.MAX_POOL2D: _pool,
+    Operator.AVERAGE_POOL2D: _pool,
     Operator.GLOBAL_AVERAGE_POOL2D: _global_average_pool,
     Operator.SOFTMAX: _softmax,
     Operator.RELU: _lone_rectifier,

@@ -6,10 +6,8 @@ from hwnas.spaces._base import Candidate, SearchSpace
 from hwnas.spaces._catalog import as_space, list_spaces, load_space
 from hwnas.spaces._declared import DeclaredSpace
 from hwnas.spaces._function import FunctionError, FunctionSpace, load_function
-from hwnas.spaces._schema import SPACE_FORMAT_VERSION
 
 __all__ = [
-    "SPACE_FORMAT_VERSION",
     "Candidate",
     "DeclaredSpace",
     "FunctionError",

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
 from hwnas.network import MAX_DIMENSION
-from hwnas.spaces._parameters import Domain, Value
+from hwnas.spaces._parameters import Domain, Value, is_one_of, spell
+from hwnas.spaces._yaml import MAX_SHOWN
 
 Lookup = Callable[[str], Value]
 Domains = Callable[[str], Domain]
 
 MAX_FACTORS: Final = 4
-NAME_PATTERN: Final = "[a-z][a-z0-9_]*"
+NAME_PATTERN: Final = "[a-z][a-z0-9_]{0,63}"
 _REFERENCE: Final = re.compile(rf"\$({NAME_PATTERN})")
 _OPERATOR: Final = re.compile(r"\s*(\*|//)\s*")
 
@@ -211,14 +212,9 @@ def selection(value: Any, allowed: tuple[Value, ...]) -> Selection:
         return value
     if isinstance(value, str) and (match := _REFERENCE.fullmatch(value)):
         return Selection(match[1], True, allowed)
-    if not any(value == one and type(value) is type(one) for one in allowed):
+    if not is_one_of(value, allowed):
         raise _expected(f"{spell(allowed)}, or a `$parameter` of these", value)
     return Selection(value, False, allowed)
-
-
-def spell(values: tuple[Value, ...] | Mapping[str, Any]) -> str:
-    """A list of values for a message, as YAML writes them."""
-    return ", ".join(str(v).lower() if isinstance(v, bool) else str(v) for v in values)
 
 
 def _tokens(text: str) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
@@ -237,5 +233,7 @@ def _tokens(text: str) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
 
 def _expected(wanted: str, found: Any) -> PydanticCustomError:
     return PydanticCustomError(
-        "option", "expected {wanted}; found {found}", {"wanted": wanted, "found": repr(found)[:80]}
+        "option",
+        "expected {wanted}; found {found}",
+        {"wanted": wanted, "found": repr(found)[:MAX_SHOWN]},
     )

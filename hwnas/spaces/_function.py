@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hwnas.errors import HwnasError, NetworkError, SpaceError
 from hwnas.network import Network
 from hwnas.spaces._base import Candidate, SearchSpace
 from hwnas.spaces._parameters import Suggesting
 
+_BOLD: Final = re.compile(r"\x1b\[\d*m")
+
 
 class FunctionError(HwnasError):
-    """A function named on the command line cannot be found."""
+    """A user's function cannot be found, raised, or returned something of a wrong type."""
 
 
 class FunctionSpace(SearchSpace):
@@ -43,17 +46,27 @@ class FunctionSpace(SearchSpace):
         """The function's network, or its Keras model and the network read from it.
 
         Raises:
-            SpaceError: The function made no valid network, or something that is no network.
+            SpaceError: The function made no valid network, or raised a ValueError, as Keras does
+                where a window does not fit.
             UnsupportedLayerError: Its Keras model holds a layer that the firmware cannot run.
+            FunctionError: The function returned something that is no network, or raised something
+                else; errors of Optuna and of hwnas pass through.
         """
         try:
-            made = self._function(trial)
-            return self._candidate(made)
-        except NetworkError as error:
-            parameters = getattr(trial, "params", {})
-            point = ", ".join(f"{name}={value}" for name, value in parameters.items())
-            raise SpaceError(
-                f"space {self.name}: {error}; with {point or 'no parameters'}"
+            return self._candidate(self._function(trial))
+        except (NetworkError, ValueError) as error:
+            raise SpaceError(f"space {self.name}: {_plain(error)}; with {_point(trial)}") from error
+        except HwnasError:
+            raise
+        except Exception as error:
+            # Imported here: whoever samples a space needs no Optuna.
+            from optuna.exceptions import OptunaError
+
+            if isinstance(error, OptunaError):
+                raise
+            raise FunctionError(
+                f"space {self.name}: the function raised {type(error).__name__}: {_plain(error)}; "
+                f"with {_point(trial)}"
             ) from error
 
     def _candidate(self, made: Any) -> Candidate:
@@ -64,7 +77,7 @@ class FunctionSpace(SearchSpace):
             from hwnas.keras_io import from_keras
 
             return Candidate(from_keras(made), made)
-        raise SpaceError(
+        raise FunctionError(
             f"space {self.name}: the function returned {type(made).__name__}; a hwnas.Network or "
             "a keras.Model is wanted"
         )
@@ -93,7 +106,7 @@ def load_function(spec: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise FunctionError(
             f"{spec}: module {module_name} cannot be imported from {here} or the installed "
             f"packages: {type(error).__name__}: {error}"
@@ -106,6 +119,17 @@ def load_function(spec: str) -> Callable[..., Any]:
         raise FunctionError(f"{spec}: this is {type(found).__name__}, not a function")
     function: Callable[..., Any] = found
     return function
+
+
+def _plain(error: Exception) -> str:
+    """An error's message on one line; Keras tells several, with the call's arguments last."""
+    told = _BOLD.sub("", str(error)).partition("Arguments received by")[0]
+    return " ".join(told.split())
+
+
+def _point(trial: Suggesting) -> str:
+    parameters = getattr(trial, "params", {})
+    return ", ".join(f"{name}={value}" for name, value in parameters.items()) or "no parameters"
 
 
 def _qualified_name(function: Callable[..., Any]) -> str:

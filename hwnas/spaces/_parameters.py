@@ -9,14 +9,25 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from hwnas.spaces._yaml import MAX_INT, MAX_SHOWN
+
 Value = int | str | bool
 MAX_CHOICES: Final = 256
-MAX_INT: Final = 1 << 30
+MAX_TEXT: Final = 64
+
+
+def is_one_of(value: Any, allowed: tuple[Value, ...]) -> bool:
+    """Whether ``allowed`` has the value; 1 and true are two values."""
+    return any(value == one and type(value) is type(one) for one in allowed)
+
+
+def spell(values: tuple[Value, ...]) -> str:
+    """A list of values for a message, as YAML writes them."""
+    return ", ".join(str(v).lower() if isinstance(v, bool) else str(v) for v in values)
 
 
 class Suggesting(Protocol):
@@ -68,11 +79,12 @@ class Strict(BaseModel):
 
 
 def _read_value(value: Any) -> Value:
-    if not isinstance(value, (int, str)) or (type(value) is int and abs(value) > MAX_INT):
+    if not isinstance(value, (int, str)) or (isinstance(value, str) and len(value) > MAX_TEXT):
         raise PydanticCustomError(
             "value",
-            "expected a whole number, text, true or false; found {found}",
-            {"found": repr(value)[:80]},
+            "expected a whole number, text of up to {most} characters, true or false; "
+            "found {found}",
+            {"most": MAX_TEXT, "found": repr(value)[:MAX_SHOWN]},
         )
     return value
 
@@ -82,7 +94,7 @@ def _read_values(values: Any) -> tuple[Value, ...]:
         raise PydanticCustomError(
             "values",
             "expected a list of 1 to {most} values; found {found}",
-            {"most": MAX_CHOICES, "found": repr(values)[:80]},
+            {"most": MAX_CHOICES, "found": repr(values)[:MAX_SHOWN]},
         )
     read = tuple(map(_read_value, values))
     if len(set(read)) < len(read):
@@ -92,15 +104,8 @@ def _read_values(values: Any) -> tuple[Value, ...]:
     return read
 
 
-_VALUE_SCHEMA: Final = {"type": ["integer", "string", "boolean"]}
-Scalar = Annotated[Any, PlainValidator(_read_value), WithJsonSchema(_VALUE_SCHEMA)]
-Values = Annotated[
-    tuple[Value, ...],
-    PlainValidator(_read_values),
-    WithJsonSchema(
-        {"type": "array", "items": _VALUE_SCHEMA, "minItems": 1, "maxItems": MAX_CHOICES}
-    ),
-]
+Scalar = Annotated[Any, PlainValidator(_read_value)]
+Values = Annotated[tuple[Value, ...], PlainValidator(_read_values)]
 
 
 class IntParameter(Strict):
@@ -147,8 +152,7 @@ class _Categorical(Strict):
         raise NotImplementedError
 
     def __str__(self) -> str:
-        shown = (str(v).lower() if isinstance(v, bool) else str(v) for v in self.choices)
-        return f"one of {', '.join(shown)}"
+        return f"one of {spell(self.choices)}"
 
     def bounds(self) -> tuple[int, int] | None:
         """See :meth:`Domain.bounds`."""
@@ -157,14 +161,11 @@ class _Categorical(Strict):
 
     def contains(self, value: Value) -> bool:
         """See :meth:`Domain.contains`."""
-        return any(value == one and type(value) is type(one) for one in self.choices)
+        return is_one_of(value, self.choices)
 
     def is_within(self, allowed: tuple[Value, ...]) -> bool:
         """See :meth:`Domain.is_within`."""
-        return all(
-            any(value == one and type(value) is type(one) for one in allowed)
-            for value in self.choices
-        )
+        return all(is_one_of(value, allowed) for value in self.choices)
 
     def suggest(self, trial: Suggesting, name: str) -> Value:
         """Ask a trial for a value."""

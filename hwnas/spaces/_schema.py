@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hwnas.network import MAX_DIMENSION, Activation
@@ -22,39 +22,18 @@ from hwnas.spaces._expression import (
 )
 from hwnas.spaces._parameters import Parameter, Scalar, Strict, Values
 
-SPACE_FORMAT_VERSION: Final = 1
 MAX_REPEATS: Final = 64
 
-_NUMBER: Final[dict[str, Any]] = {"type": ["integer", "string"], "minimum": 1}
-_LIST: Final[dict[str, Any]] = {"type": "array", "items": _NUMBER}
-_PAIR: Final = {"anyOf": [_NUMBER, {**_LIST, "minItems": 2, "maxItems": 2}]}
-_SHAPE: Final = {**_LIST, "minItems": 1, "maxItems": 3}
 _ACTIVATIONS: Final = tuple(str(one) for one in Activation)
 
-Number = Annotated[Expression, PlainValidator(number), WithJsonSchema(_NUMBER)]
-Times = Annotated[
-    Expression,
-    PlainValidator(partial(number, low=0, high=MAX_REPEATS)),
-    WithJsonSchema({**_NUMBER, "minimum": 0}),
-]
-Pair = Annotated[Numbers, PlainValidator(pair), WithJsonSchema(_PAIR)]
-ShapeOption = Annotated[Numbers, PlainValidator(shape), WithJsonSchema(_SHAPE)]
-ActivationOption = Annotated[
-    Selection,
-    PlainValidator(partial(selection, allowed=_ACTIVATIONS)),
-    WithJsonSchema({"type": "string"}),
-]
-PaddingOption = Annotated[
-    Selection,
-    PlainValidator(partial(selection, allowed=("same", "valid"))),
-    WithJsonSchema({"type": "string"}),
-]
-Switch = Annotated[
-    Selection,
-    PlainValidator(partial(selection, allowed=(True, False))),
-    WithJsonSchema({"type": ["boolean", "string"]}),
-]
-Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$", max_length=64)]
+Number = Annotated[Expression, PlainValidator(number)]
+Times = Annotated[Expression, PlainValidator(partial(number, low=0, high=MAX_REPEATS))]
+Pair = Annotated[Numbers, PlainValidator(pair)]
+ShapeOption = Annotated[Numbers, PlainValidator(shape)]
+ActivationOption = Annotated[Selection, PlainValidator(partial(selection, allowed=_ACTIVATIONS))]
+PaddingOption = Annotated[Selection, PlainValidator(partial(selection, allowed=("same", "valid")))]
+Switch = Annotated[Selection, PlainValidator(partial(selection, allowed=(True, False)))]
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Axis = Annotated[int, Field(ge=1, le=MAX_DIMENSION)]
 
 _ONE: Final = pair(1)

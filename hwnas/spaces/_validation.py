@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from hwnas.errors import SpaceError
 from hwnas.spaces._schema import SpaceFile
-from hwnas.spaces._yaml import Document, KeyPath
+from hwnas.spaces._yaml import MAX_SHOWN, Document, KeyPath
 
 SHOWN_ERRORS: Final = 5
 
@@ -23,8 +23,7 @@ _WANTED: Final[Mapping[str, str]] = {
     "int_type": "a whole number",
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
-    "string_pattern_mismatch": "lower-case letters, digits and _, a letter first",
-    "string_too_long": "at most {max_length} characters",
+    "string_pattern_mismatch": "up to 64 lower-case letters, digits and _, a letter first",
     "greater_than_equal": "a number of {ge} or more",
     "less_than_equal": "a number of {le} or less",
     "literal_error": "{expected}",
@@ -65,7 +64,9 @@ def _message(kind: str, context: Mapping[str, Any], details: Any) -> str:
     if kind == "missing":
         return "this key is missing"
     if kind in _WANTED:
-        return f"expected {_WANTED[kind].format(**context)}; found {details['input']!r:.80}"
+        return (
+            f"expected {_WANTED[kind].format(**context)}; found {details['input']!r:.{MAX_SHOWN}}"
+        )
     message: str = details["msg"]
     return message
 

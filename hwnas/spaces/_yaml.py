@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +14,17 @@ from hwnas.errors import SpaceError
 
 MAX_FILE_BYTES: Final = 64 << 10
 MAX_DEPTH: Final = 32
+MAX_INT: Final = 1 << 30
+MAX_SHOWN: Final = 80
 KeyPath = tuple[str | int, ...]
 
 _PLAIN_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "bool", "null", "float")
 )
+
+
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What only an escape in quotes can bring in: control characters, halves of characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +56,15 @@ class Document:
 
 def render(path: KeyPath) -> str:
     """A key path as people write it: ``layers[2].conv2d.filters``."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part:.{MAX_SHOWN}}" for part in path)
     return "".join(parts).removeprefix(".")
 
 
 def read_document(path: Path) -> Document:
     """Read one YAML document of at most 64 KiB.
 
-    Anchors, aliases, tags, keys that are no text and keys that stand twice are refused.
+    Anchors, aliases, tags, unprintable characters, numbers beyond 2^30, keys that are no text and
+    keys that stand twice are refused.
 
     Raises:
         SpaceError: The file is missing, too large, no UTF-8, no YAML or not plain data.
@@ -85,7 +94,7 @@ def parse_document(text: str, source: str) -> Document:
 
 
 def _bounded_text(path: Path) -> str:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise SpaceError(f"space {path}: there is no such file")
     try:
         with path.open("rb") as file:
@@ -109,6 +118,8 @@ def _check_events(text: str, document: Document) -> None:
             )
         if getattr(event, "tag", None) is not None:
             raise SpaceError(f"{where}: tags (!) are not allowed; write plain values")
+        if isinstance(event, yaml.ScalarEvent) and (found := _UNPRINTABLE.search(event.value)):
+            raise SpaceError(f"{where}: the character {found[0]!a} is not allowed")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -156,6 +167,9 @@ class _Builder:
                 path, f"expected text, a number, true or false; found {node.value!r:.80}"
             )
         try:
-            return self._scalars.construct_object(node)
+            value = self._scalars.construct_object(node)
         except (ValueError, yaml.YAMLError) as error:
             raise self._document.error(path, f"not a value: {error}") from error
+        if isinstance(value, int) and abs(value) > MAX_INT:
+            raise self._document.error(path, f"{node.value:.{MAX_SHOWN}} is beyond {MAX_INT}")
+        return value
