@@ -230,14 +230,19 @@ class Evaluator:
         board: str,
         *,
         table: str = "sqlite://",
+        port: str | None = None,
+        probe: str | None = None,
         budget: Budget | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Evaluator:
-        """An evaluator on the virtual copy of a board.
+        """An evaluator on a physical board, or on its virtual copy.
 
         Args:
             board: Name of a board, or path of a board file.
             table: URL of the lookup table; the default is one in memory.
+            port: Where the physical board is, as :func:`hwnas.open_backend` takes it; without it
+                the virtual copy is taken.
+            probe: Unique id of the debug probe that may flash it.
             budget: Limits; none by default.
             progress: Is told what takes long.
 
@@ -246,7 +251,7 @@ class Evaluator:
             FirmwareBuildError: There is no firmware image and none can be built.
             TableError: The table cannot be opened.
         """
-        backend = open_backend(board, progress=progress)
+        backend = open_backend(board, port=port, probe=probe, progress=progress)
         return cls(backend, LookupTable.open(table), budget)
 
     def close(self) -> None:
@@ -307,9 +312,15 @@ class Evaluator:
                 )
 
     def static_cost(self, network: Network) -> HardwareCost:
-        """What the network's shapes alone tell; the latency is an estimate from its MACs."""
+        """What the network's shapes alone tell; the latency is an estimate from its MACs.
+
+        Where the board file names no published networks to estimate from, the estimate is the
+        floor: the least that its MACs can take.
+        """
         static = static_cost(network, self.backend.footprint)
-        cycles = max(self.spec.estimate.cycles(static.macs), self._least_cycles(static.macs))
+        cycles = self._least_cycles(static.macs)
+        if self.spec.published is not None:
+            cycles = max(self.spec.published.cycles(static.macs), cycles)
         return self._cost(static, cycles, "static", Provenance.ESTIMATED)
 
     def table_cost(self, network: Network) -> HardwareCost:

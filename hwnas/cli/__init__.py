@@ -8,9 +8,11 @@ import typer
 from rich.console import Console
 
 from hwnas.cli.boards import boards
+from hwnas.cli.flash import flash
 from hwnas.cli.lut import lut
 from hwnas.cli.measure import measure
 from hwnas.cli.search import search
+from hwnas.cli.selftest import selftest
 from hwnas.errors import HwnasError
 
 app = typer.Typer(
@@ -19,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(boards)
+app.command()(flash)
+app.command()(selftest)
 app.command()(measure)
 app.command()(search)
 app.add_typer(lut, name="lut")

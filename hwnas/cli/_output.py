@@ -17,6 +17,16 @@ from rich.table import Table
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 BoardOption = Annotated[str, typer.Option("--board", "-b", help="Name of the board.")]
 TableOption = Annotated[str, typer.Option("--table", help="URL of the lookup table.")]
+PortOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The physical board: a device, a pyserial URL or usb:SERIAL; without it the virtual "
+        "copy is taken."
+    ),
+]
+ProbeOption = Annotated[
+    str | None, typer.Option(help="Unique id of the debug probe that may flash the board.")
+]
 DEFAULT_TABLE = "sqlite:///hwnas-table.db"
 
 

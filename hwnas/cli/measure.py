@@ -12,6 +12,8 @@ from hwnas.cli._output import (
     DEFAULT_TABLE,
     BoardOption,
     JsonOption,
+    PortOption,
+    ProbeOption,
     TableOption,
     announced,
     kib,
@@ -26,13 +28,17 @@ def measure(
     model: Annotated[Path, typer.Argument(help="A .keras model, or a network's .json.")],
     board: BoardOption,
     table_url: TableOption = DEFAULT_TABLE,
+    port: PortOption = None,
+    probe: ProbeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what an (untrained) model costs on a board, layer by layer."""
     with announced(as_json) as progress:
         progress(f"reading {model}")
         network = load_network(model)
-        with Evaluator.for_board(board, table=table_url, progress=progress) as evaluator:
+        with Evaluator.for_board(
+            board, table=table_url, port=port, probe=probe, progress=progress
+        ) as evaluator:
             progress(f"running {len(network.nodes)} layers on {board}")
             evaluator.check_fits(network)
             cost = evaluator.network_cost(network)

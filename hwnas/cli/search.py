@@ -16,6 +16,8 @@ from hwnas.cli._output import (
     DEFAULT_TABLE,
     BoardOption,
     JsonOption,
+    PortOption,
+    ProbeOption,
     TableOption,
     announced,
     kib,
@@ -48,6 +50,8 @@ def search(
         str, typer.Option(help="Optuna storage URL; the study resumes from it.")
     ] = "sqlite:///hwnas-study.db",
     table_url: TableOption = DEFAULT_TABLE,
+    port: PortOption = None,
+    probe: ProbeOption = None,
     study_name: Annotated[
         str | None, typer.Option(help="Name of the study; space-board by default.")
     ] = None,
@@ -75,7 +79,9 @@ def search(
     picture = _plot_path(plot, storage)
     trainer: TrainFunction = FashionMnistTrainer() if train is None else load_function(train)
     with announced(as_json) as progress:
-        evaluator = Evaluator.for_board(board, table=table_url, budget=budget, progress=progress)
+        evaluator = Evaluator.for_board(
+            board, table=table_url, port=port, probe=probe, budget=budget, progress=progress
+        )
     with evaluator:
         objective = HardwareObjective(
             load_function(space) if ":" in space else space,

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from hwnas.backend import BoardBackend, open_backend
 from hwnas.device._crew import Crew, Job, Outcome, Result
 from hwnas.device.rack import RackEntry, read_rack
-from hwnas.errors import BoardError, BoardTimeoutError
+from hwnas.errors import BoardError, BoardTimeoutError, HwnasError
 from hwnas.resources import cache_dir
 
 _ECHO: Final = bytes(range(64))
@@ -348,6 +348,22 @@ class BoardPool:
                     place.backend.close()
             place.lock.release(force=True)
             self._changed.notify_all()
+
+
+def check_rack(path: str | Path) -> list[SlotStatus]:
+    """Lease every board of a rack once, which checks it.
+
+    Raises:
+        BoardError: The rack's file cannot be read, or is wrong.
+    """
+    statuses = []
+    for entry in read_rack(path):
+        with BoardPool([_slot(entry)], retries=Retries(failures=1)) as pool:
+            # What is wrong with a board stands in its status.
+            with suppress(HwnasError), pool.lease(timeout_s=0):
+                pass
+            statuses += pool.status()
+    return statuses
 
 
 def _slot(entry: RackEntry) -> Slot:

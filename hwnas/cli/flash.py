@@ -1,0 +1,54 @@
+"""``hwnas flash``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from hwnas.boards import load_board
+from hwnas.cli._output import BoardOption, JsonOption, ProbeOption, announced, print_json
+from hwnas.firmware import find_image, flash_contents
+
+
+def flash(
+    board: BoardOption,
+    probe: ProbeOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the firmware and the synthetic parameters into a board's flash, once."""
+    # pyOCD is an extra, and slow to import.
+    from hwnas.device.flashing import choose_probe, program
+
+    spec = load_board(board)
+    with announced(as_json) as told:
+        image = find_image(spec, progress=told)
+    contents = flash_contents(image)
+    plain = {
+        "board": spec.name,
+        "image_sha256": image.manifest.image_sha256,
+        "bytes": sum(map(len, contents.values())),
+        "probe": None,
+    }
+    if not dry_run:
+        chosen = choose_probe(probe)
+        plain["probe"] = chosen.unique_id
+        with Progress(console=Console(stderr=True, quiet=as_json)) as progress:
+            bar = progress.add_task(f"flashing {spec.name}", total=1.0)
+            program(
+                spec, contents, chosen, progress=lambda done: progress.update(bar, completed=done)
+            )
+    if as_json:
+        print_json(plain)
+        return
+    what = "would be written" if dry_run else f"written through probe {plain['probe']}"
+    Console().print(
+        f"{spec.name}: image {image.manifest.image_sha256[:12]}, {plain['bytes']:,} bytes {what}",
+        soft_wrap=True,
+        highlight=False,
+    )

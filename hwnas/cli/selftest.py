@@ -1,0 +1,56 @@
+"""``hwnas selftest``."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+from hwnas.backend import virtual_client
+from hwnas.boards import load_board
+from hwnas.cli._output import BoardOption, JsonOption, PortOption, announced, print_json
+from hwnas.device import BoardClient
+from hwnas.firmware import find_image
+from hwnas.selftest import CheckState, run_selftest
+
+_STYLES = {CheckState.PASSED: "green", CheckState.FAILED: "bold red", CheckState.SKIPPED: "yellow"}
+FAILED = 1
+
+
+def selftest(board: BoardOption, port: PortOption = None, as_json: JsonOption = False) -> None:
+    """Check a board from its banner to every kernel: docs/bring-up.md as a program."""
+    spec = load_board(board)
+    with announced(as_json) as told:
+        image = find_image(spec, progress=told)
+    if port is None:
+        client = virtual_client(spec, image)
+    else:
+        from hwnas.device.ports import resolve_port
+        from hwnas.device.serial import SerialTransport
+
+        client = BoardClient(SerialTransport(resolve_port(port), spec.serial.baud))
+    console = Console(quiet=as_json)
+    where = "the virtual board (simulated)" if port is None else port
+    console.print(f"{spec.name} on {where}", highlight=False)
+    checks = []
+    with client:
+        for check in run_selftest(client, image.manifest, host_clock=port is not None):
+            checks.append(check)
+            style = _STYLES[check.state]
+            console.print(f"[{style}]{check.state:8}[/] {check.name}: ", end="")
+            console.print(check.detail, markup=False, highlight=False)
+    failed = sum(check.state is CheckState.FAILED for check in checks)
+    if as_json:
+        print_json(
+            {
+                "board": spec.name,
+                "port": port,
+                "failed": failed,
+                "checks": [
+                    {"name": c.name, "state": str(c.state), "detail": c.detail} for c in checks
+                ],
+            }
+        )
+    if failed:
+        console.print(f"{failed} of {len(checks)} checks failed")
+        raise typer.Exit(FAILED)
+    console.print(f"all {len(checks)} checks are well")
