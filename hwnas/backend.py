@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -83,6 +84,8 @@ class BoardBackend:
         self._connect = connect
         self._repeats = repeats
         self._client: BoardClient | None = None
+        # A board does one thing at a time, whatever threads a study runs in.
+        self._busy = Lock()
         self._pool = PoolLayout.for_region(image.manifest.parameter_bytes)
 
     @property
@@ -156,19 +159,24 @@ class BoardBackend:
 
     def _measure(self, plan: ExecutionPlan, *, per_layer: bool) -> dict[str, Any]:
         """Loads and runs a plan until its cycles are known well enough; the record's fields."""
-        try:
-            client = self.open()
-            client.load(plan.data)
-            cycles = self._run(client, plan, self._repeats.least, per_layer=per_layer)
-            while not self._repeats.suffices(cycles):
-                count = min(len(cycles), self._repeats.most - len(cycles))
-                more = self._run(client, plan, count, per_layer=per_layer)
-                cycles = np.concatenate([cycles, more])
-        except BoardError:
-            # Whatever state the board is in now, the next measurement starts from a fresh one.
-            self.close()
-            raise
+        with self._busy:
+            try:
+                cycles = self._repeat(plan, per_layer=per_layer)
+            except BoardError:
+                # Whatever state the board is in now, the next measurement starts from a fresh one.
+                self.close()
+                raise
         return self._summary(cycles)
+
+    def _repeat(self, plan: ExecutionPlan, *, per_layer: bool) -> NDArray[np.int64]:
+        client = self.open()
+        client.load(plan.data)
+        cycles = self._run(client, plan, self._repeats.least, per_layer=per_layer)
+        while not self._repeats.suffices(cycles):
+            count = min(len(cycles), self._repeats.most - len(cycles))
+            more = self._run(client, plan, count, per_layer=per_layer)
+            cycles = np.concatenate([cycles, more])
+        return cycles
 
     @staticmethod
     def _run(

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any, Final, Literal
 
 import optuna
@@ -177,8 +178,14 @@ class _Memory:
         self._by_digest: dict[str, _Remembered] = {}
         self._seen: set[int] = set()
         self._study: int | None = None
+        self._lock = Lock()
 
     def find(self, trial: Trial, digest: str) -> _Remembered | None:
+        with self._lock:
+            self._catch_up(trial)
+            return self._by_digest.get(digest)
+
+    def _catch_up(self, trial: Trial) -> None:
         if self._study != trial.study._study_id:
             self._study = trial.study._study_id
             self._by_digest.clear()
@@ -190,7 +197,6 @@ class _Memory:
                 record = read_record(other)
                 if record is not None and record.duplicate_of is None:
                     self._by_digest.setdefault(record.digest, _Remembered(other.number, record))
-        return self._by_digest.get(digest)
 
 
 def _record(

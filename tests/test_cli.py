@@ -52,7 +52,7 @@ def model(tmp_path: Path, lenet: Network) -> Path:
 def test_boards(tmp_path: Path) -> None:
     shown = hwnas("boards", cwd=tmp_path)
     assert shown.returncode == 0 and "nucleo_l496zg" in shown.stdout
-    assert "simulated" in shown.stdout and "functional only" in shown.stdout
+    assert "simulated" in shown.stdout and "none" in shown.stdout
     plain = json.loads(hwnas("boards", "--json", cwd=tmp_path).stdout)
     assert {"name": "nucleo_l496zg", "latency": "simulated"}.items() <= next(
         board for board in plain if board["name"] == "nucleo_l496zg"
@@ -198,3 +198,9 @@ def test_without_the_data_set_the_search_says_where_it_looked(tmp_path: Path) ->
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "DatasetError" in done.stderr and "dataset-fashion-mnist" in done.stderr
+
+
+def test_a_space_that_the_built_in_trainer_cannot_train_is_refused_at_once(tmp_path: Path) -> None:
+    done = hwnas("search", "--space", "ds_cnn", "--board", "nucleo_l496zg", "--trials", "2",
+                 cwd=tmp_path)  # fmt: skip
+    refused(done, "DatasetError", "bring a training function of your own")

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hwnas.backend import BoardBackend
+from hwnas.backend import BoardBackend, open_backend
 from hwnas.budget import Budget
 from hwnas.errors import SpaceError, StudyError
 from hwnas.evaluator import Evaluator
@@ -261,3 +261,17 @@ def test_what_the_kernels_cannot_run_is_a_constraint(backend: BoardBackend) -> N
         assert record is not None and "32,767" in record.refusal.replace("32767", "32,767")
         assert trial.constraints["kernels"] > 0
         assert not record.feasible and not record.trained
+
+
+def test_a_study_in_two_threads_shares_the_board(backend: BoardBackend) -> None:
+    objective = objective_for(backend, latency_ms=4.0)
+    study = optuna.create_study(directions=objective.directions)
+    study.optimize(objective, n_trials=30, n_jobs=2)
+    assert [t.state for t in study.trials] == [TrialState.COMPLETE] * 30
+    with open_backend("nucleo_l496zg") as fresh:
+        for trial in study.trials:
+            record = read_record(trial)
+            assert record is not None
+            if record.cost["basis"] == "network":
+                again = fresh.measure_network(record.rebuild_network())
+                assert again is not None and again.cycles_median == record.cost["cycles"]

@@ -66,5 +66,5 @@ def announced(as_json: bool) -> Iterator[Callable[[str], None]]:
 
 
 def quiet_optuna() -> None:
-    """Optuna's own trial lines would tear the progress bar."""
-    logging.getLogger("optuna").setLevel(logging.WARNING)
+    """Optuna's own lines, and its tracebacks of failed trials, would tear the progress bar."""
+    logging.getLogger("optuna").setLevel(logging.ERROR)

@@ -37,7 +37,7 @@ from hwnas.search import (
     pareto_front,
     run_search,
 )
-from hwnas.spaces import load_function
+from hwnas.spaces import SearchSpace, as_space, load_function
 from hwnas.training import FashionMnistTrainer
 from hwnas.trial_record import Gate, finished_records, read_record
 
@@ -77,14 +77,15 @@ def search(
         max_latency_ms, max_energy_mj, _bytes("ram", max_ram_kib), _bytes("flash", max_flash_kib)
     )
     picture = _plot_path(plot, storage)
-    trainer: TrainFunction = FashionMnistTrainer() if train is None else load_function(train)
+    candidates = as_space(load_function(space) if ":" in space else space)
+    trainer = _fashion_mnist(candidates) if train is None else load_function(train)
     with announced(as_json) as progress:
         evaluator = Evaluator.for_board(
             board, table=table_url, port=port, probe=probe, budget=budget, progress=progress
         )
     with evaluator:
         objective = HardwareObjective(
-            load_function(space) if ":" in space else space,
+            candidates,
             evaluator,
             trainer,
             objectives=[name.strip() for name in objectives.split(",")],
@@ -105,6 +106,14 @@ def search(
         print_json(_plain(how, front, counts, places))
     else:
         _show(f"{board}, latency {how}", front, counts, places)
+
+
+def _fashion_mnist(space: SearchSpace) -> TrainFunction:
+    """The built-in trainer, for a space whose networks it can train."""
+    trainer = FashionMnistTrainer()
+    if space.input_shape is not None:
+        trainer.check_fits(space.input_shape, space.classes)
+    return trainer
 
 
 def _bytes(what: str, size_kib: float | None) -> int | None:
@@ -128,6 +137,10 @@ def _drawable(front: list[FrontEntry]) -> bool:
     return bool(front) and importlib.util.find_spec("matplotlib") is not None
 
 
+_TROUBLES = {"hwnas_error": "failed", "hwnas_invalid": "makes no network"}
+"""Attributes of a trial that went wrong; each text is told once."""
+
+
 def _run(study: optuna.Study, objective: HardwareObjective, trials: int, quiet: bool) -> None:
     console = Console(stderr=True, quiet=quiet)
     done = len(study.get_trials(deepcopy=False, states=FINISHED))
@@ -139,6 +152,7 @@ def _run(study: optuna.Study, objective: HardwareObjective, trials: int, quiet: 
     )  # fmt: skip
     records = finished_records(study.get_trials(deepcopy=False)).values()
     metrics = [record.metric for record in records if record.gate is Gate.TRAINED]
+    told: set[str] = set()
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(_best(metrics), total=max(trials, done), completed=done)
 
@@ -146,10 +160,10 @@ def _run(study: optuna.Study, objective: HardwareObjective, trials: int, quiet: 
             record = read_record(trial)
             if record is not None and record.gate is Gate.TRAINED:
                 metrics.append(record.metric)
-            if "hwnas_error" in trial.user_attrs:
-                console.print(
-                    f"trial {trial.number} failed: {trial.user_attrs['hwnas_error']}", markup=False
-                )
+            for what, text in trial.user_attrs.items():
+                if what in _TROUBLES and text not in told:
+                    told.add(text)
+                    console.print(f"trial {trial.number} {_TROUBLES[what]}: {text}", markup=False)
             progress.update(bar, advance=1, description=_best(metrics))
 
         run_search(study, objective, trials=trials, on_trial=on_trial)
