@@ -82,10 +82,10 @@ def _plain(spec: BoardSpec) -> dict[str, Any]:
 
 
 def _latency(spec: BoardSpec) -> str:
-    """How latency is obtained without and with the board at hand."""
-    if spec.kind == "qemu":
-        return "none"
-    return "measured" if spec.timing is None else "simulated, measured"
+    """How latency can be had without the board at hand."""
+    if spec.timing is not None:
+        return "simulated"
+    return "none" if spec.kind == "qemu" else "needs the board"
 
 
 def _connected() -> list[dict[str, Any]]:
