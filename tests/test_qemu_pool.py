@@ -1,0 +1,76 @@
+"""Two of QEMU's machines in one pool, each behind its own pseudo-terminal."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from qemu import MACHINES, Qemu, available
+
+from hwnas.backend import BoardBackend, identity_of
+from hwnas.boards import load_board
+from hwnas.device import BoardClient
+from hwnas.device.pool import BoardPool, Retries, Slot, SlotState
+from hwnas.device.serial import SerialTransport
+from hwnas.firmware import find_image, pool_contents
+from hwnas.selftest import KERNEL_CASES, KernelCase, run_kernel
+from hwnas.target import Provenance
+
+pytestmark = pytest.mark.skipif(not available(), reason="qemu-system-arm is not installed")
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[dict[str, Qemu]]:
+    running = {}
+    for board in MACHINES:
+        image = find_image(board)
+        data = {}
+        for address, content in pool_contents(image.manifest).items():
+            data[address] = tmp_path / f"{board}.bin"
+            data[address].write_bytes(content)
+        running[board] = Qemu(image.elf, board, data)
+    yield running
+    for machine in running.values():
+        machine.kill()
+
+
+def slot(board: str, machine: Qemu) -> Slot:
+    """QEMU has no cycles: a pool takes its machines to compute, and nothing of it is stored."""
+    spec, image = load_board(board), find_image(board)
+    target = identity_of(spec, image, Provenance.ESTIMATED, "")
+
+    def connect() -> BoardClient:
+        client = BoardClient(SerialTransport(machine.port))
+        client.wait_ready(timeout_s=30)
+        return client
+
+    return Slot(board, board, machine.port, lambda: BoardBackend(spec, image, connect, target))
+
+
+def compute(backend: BoardBackend, case: KernelCase) -> int:
+    return zlib.crc32(run_kernel(backend.open(), case.layer))
+
+
+def test_both_compute_the_same_and_one_goes_on_alone(
+    machines: dict[str, Qemu], tmp_path: Path
+) -> None:
+    slots = [slot(board, machine) for board, machine in machines.items()]
+    retries = Retries(failures=2, attempts=4, backoff_s=0.01)
+    with BoardPool(slots, retries=retries, lease_folder=tmp_path / "leases") as pool:
+        outcomes = list(pool.run(KERNEL_CASES, compute))
+        assert {o.slot for o in outcomes} == set(MACHINES)
+        assert all(o.error is None and o.result == o.job.crc32 for o in outcomes)
+
+        killed, survivor = MACHINES
+        begun = pool.run(KERNEL_CASES * 3, compute)
+        outcomes = [next(begun)]
+        machines[killed].kill()
+        outcomes += begun
+        assert len(outcomes) == 3 * len(KERNEL_CASES)
+        assert all(o.error is None and o.result == o.job.crc32 for o in outcomes)
+        assert outcomes[-1].slot == survivor
+        dead = {s.name: s for s in pool.status()}[killed]
+        assert dead.state is SlotState.QUARANTINED or dead.failures > 0
+        assert "port" in dead.reason
