@@ -1,4 +1,4 @@
-"""Starts QEMU's mps2-an386 with its serial line on a pseudo-terminal."""
+"""Starts a machine of QEMU's with its serial line on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-MACHINE = "mps2-an386"
+MACHINES = {"mps2_an386": "mps2-an386", "mps2_an500": "mps2-an500"}
+"""QEMU's names by the boards'."""
 START_TIMEOUT_S = 30.0
 
 
@@ -21,9 +23,17 @@ def available() -> bool:
 class Qemu:
     """A running machine; ``port`` is the name of its serial port."""
 
-    def __init__(self, elf: Path) -> None:
+    def __init__(
+        self, elf: Path, board: str = "mps2_an386", data: Mapping[int, Path] | None = None
+    ) -> None:
+        """``data`` are files to be loaded beside the image, by address."""
+        loaders = [
+            part
+            for address, file in (data or {}).items()
+            for part in ("-device", f"loader,file={file},addr={address:#x},force-raw=on")
+        ]
         self._process = subprocess.Popen(
-            ["qemu-system-arm", "-M", MACHINE, "-kernel", str(elf), "-nographic",
+            ["qemu-system-arm", "-M", MACHINES[board], "-kernel", str(elf), *loaders, "-nographic",
              "-serial", "pty", "-monitor", "none"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

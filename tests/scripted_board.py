@@ -68,6 +68,7 @@ class ScriptedBoard:
 
     def __init__(self) -> None:
         self.plan = b""
+        self.total = 0
         self.committed = b""
         self.tensors: dict[int, bytearray] = {}
         self.results: list[int] = []
@@ -111,10 +112,17 @@ class ScriptedBoard:
             case MessageType.ECHO:
                 return ok(body)
             case MessageType.PLAN_WRITE:
-                offset, _ = struct.unpack_from("<2I", body)
-                self.plan = self.plan[:offset] + body[8:]
+                offset, self.total = struct.unpack_from("<2I", body)
+                if offset == 0:
+                    self.plan = self.committed = b""
+                if offset != len(self.plan):
+                    # A late chunk 0 started the plan anew: the firmware wants chunks in order.
+                    return status(Status.BAD_ARGUMENT, 0, offset)
+                self.plan += body[8:]
                 return ok()
             case MessageType.PLAN_COMMIT:
+                if len(self.plan) != self.total:
+                    return status(Status.PLAN_HEADER, 8, self.total)
                 self.committed = self.plan
                 return ok()
             case MessageType.RESET:

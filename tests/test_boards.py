@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import hwnas.boards
-from hwnas.boards import CycleEstimate, ReferencePoint, list_boards, load_board
+from hwnas.boards import CycleEstimate, Pin, ReferencePoint, list_boards, load_board
 from hwnas.errors import BoardError
 
 HOME = Path(hwnas.boards.__file__).parent
@@ -86,11 +86,22 @@ def test_what_the_silicon_board_is() -> None:
     assert spec.timing.memory.line == spec.flash.wait_states
 
 
-def test_a_qemu_machine_has_no_time() -> None:
-    spec = load_board("mps2_an386")
+@pytest.mark.parametrize("name", ["mps2_an386", "mps2_an500"])
+def test_a_qemu_machine_has_no_time(name: str) -> None:
+    spec = load_board(name)
     assert (spec.kind, spec.timing, spec.power, spec.markers) == ("qemu", None, None, None)
-    with pytest.raises(BoardError, match=r"mps2_an386: cycles cannot .* names no published"):
+    with pytest.raises(BoardError, match=rf"{name}: cycles cannot .* names no published"):
         _ = spec.estimate
+
+
+def test_pins_are_written_as_the_chips_maker_does() -> None:
+    st, nordic = load_board(SILICON), load_board("nrf52840_dk")
+    assert str(st.serial.tx) == "PG7"
+    assert (str(nordic.serial.tx), str(nordic.serial.rx)) == ("P0.06", "P0.08")
+    assert nordic.markers is not None and str(nordic.markers.inference) == "P1.01"
+    assert [pin.port_number for pin in (Pin("A", 0), Pin("K", 0), Pin("0", 0), Pin("1", 0))] == [
+        0, 10, 0, 1,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("fact", FACTS)
@@ -148,6 +159,12 @@ WRONG = [
     ("core.clock_hz", 8e7, "core.clock_hz: Input should be a valid integer (given: 80000000.0)"),
     ("core.fpu", "half", "core.fpu: Input should be 'none', 'single' or 'double' (given: 'half')"),
     ("core.cores", 2, "core.cores: Unexpected keyword argument (given: 2)"),
+    ("core.external_clock_hz", 0, "core.external_clock_hz: Input should be greater than 0"),
+    (
+        "core.data_cache",
+        {"lines": 6, "line_bytes": 32, "ways": 4},
+        "core.data_cache: Value error, 6 lines are no multiple of 4 ways",
+    ),
     ("wifi", True, "wifi: Unexpected keyword argument"),
     ("name", "Nucleo L4", "name: String should match pattern"),
     ("kind", "fpga", "kind: Input should be 'silicon' or 'qemu'"),
@@ -161,6 +178,8 @@ WRONG = [
     ("flash.data_cache.lines", 0, "flash.data_cache.lines: Input should be greater than 0"),
     ("flash.data_cache.line_bytes", 24, "flash.data_cache.line_bytes: Input should be 4, 8, 16"),
     ("serial.tx.port", "g", "serial.tx.port: String should match pattern"),
+    ("serial.tx.port", "10", "serial.tx.port: String should match pattern"),
+    ("serial.tx.port", 1, "serial.tx.port: Input should be a valid string"),
     ("serial.tx.number", 32, "serial.tx.number: Input should be less than or equal to 31"),
     ("markers.layer", None, "markers.layer: Field required"),
     ("timing.memory.fread", -1.0, "timing.memory.fread: Input should be greater than or equal"),

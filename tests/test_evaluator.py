@@ -111,6 +111,24 @@ def test_tflm_costs_a_constant_an_operator_more(backend: BoardBackend, lenet: Ne
         evaluator(backend).static_cost(lenet).as_tflm()
 
 
+def test_without_published_networks_the_floor_is_the_estimate(lenet: Network) -> None:
+    with open_backend("nucleo_f446re") as bare:
+        assert bare.spec.published is None
+        cost = evaluator(bare).static_cost(lenet)
+        assert (cost.basis, cost.cycles) == ("static", -(-cost.macs // PEAK_MACS_PER_CYCLE))
+        assert cost.provenance["latency_ms"] is Provenance.ESTIMATED
+        assert cost.energy_mj is None
+        # What stops at the floor says so; what passes it is run as on any board.
+        stopped = evaluator(bare, latency_ms=cost.latency_ms / 2).evaluate(lenet)
+        assert stopped.verdict.rung is Rung.STATIC
+        assert stopped.verdict.violations["latency_ms"] == pytest.approx(1)
+        assert stopped.cost == cost
+        whole = evaluator(bare).evaluate(lenet).cost
+        assert whole.basis == "network"
+        assert whole.provenance["latency_ms"] is Provenance.SIMULATED
+        assert whole.cycles > cost.cycles
+
+
 def test_an_energy_limit_needs_a_known_power(backend: BoardBackend) -> None:
     nameless = BoardBackend(
         replace(backend.spec, power=None),

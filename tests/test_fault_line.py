@@ -1,99 +1,83 @@
-"""The client and the real firmware, on the virtual board, over a line that damages frames.
+"""Client and backend with the real firmware, on the virtual board, over a line with faults.
 
-Whatever happens on the way, the host gets the right bytes and plausible cycles, or a typed error,
-and board and client find each other again.
+Whatever happens on the way, there comes the right number or a typed error in time, and no partial
+row is stored; afterwards board and backend find each other again. benchmarks/fault_schedules.py
+plays thousands of schedules with the same code.
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
+from fault_schedules import RIGHT, Stage, Tally, random_schedule, staged
+from faults import schedules
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from scripted_board import Chaos, Damage, frame_damage
-from small_plan import convolution
 
-from hwnas.boards import load_board
-from hwnas.device import BoardClient, Transport
-from hwnas.errors import BoardTimeoutError, HwnasError
-from hwnas.firmware import find_image
-from hwnas.virtual import VirtualBoard
+from hwnas.testing import WHOLE, Direction, Fault, FaultKind, FaultSchedule
 
-BOARD = "nucleo_l496zg"
-CASE, EXPECTED = convolution()
-REPEATS = 3
-
-
-class DamagedBoard(Transport):
-    """The virtual board behind a line that passes each frame through ``to_board``, ``to_host``."""
-
-    def __init__(self, board: VirtualBoard, to_board: Damage, to_host: Damage) -> None:
-        self._board = board
-        self._to_board = to_board
-        self._to_host = to_host
-        self._incoming = bytearray()
-
-    def write(self, data: bytes) -> None:
-        for piece in self._to_board(data):
-            self._board.write(piece)
-        sent = bytearray()
-        while part := self._board.read(30.0):
-            sent += part
-        for wire in re.findall(rb"\0[^\0]+\0", sent):
-            for piece in self._to_host(wire):
-                self._incoming += piece
-
-    def read(self, timeout_s: float) -> bytes:
-        data = bytes(self._incoming)
-        self._incoming.clear()
-        return data
-
-    def close(self) -> None:
-        self._incoming.clear()
+PASSAGES = (0, 1, 2, 5, 9)
+"""Of a session's requests: HELLO, writing the plan, committing it, writing a tensor, running it."""
+SEEDS = 25
 
 
 @pytest.fixture(scope="module")
-def board() -> Iterator[VirtualBoard]:
-    with VirtualBoard(load_board(BOARD), find_image(BOARD).elf) as opened:
+def stage() -> Iterator[Stage]:
+    with staged() as opened:
         yield opened
 
 
-def work(client: BoardClient, cycles: Sequence[int]) -> None:
-    assert CASE.run(client) == [EXPECTED]
-    result = client.run(repeats=REPEATS, step_count=1, fill_inputs=False)
-    assert set(result.layer_cycles.ravel().tolist()) <= set(cycles)
-    client.reset()
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("kind", FaultKind)
+def test_each_fault_alone(stage: Stage, kind: FaultKind, direction: Direction) -> None:
+    if kind is FaultKind.MISANSWER and direction is Direction.TO_BOARD:
+        pytest.skip("answers go to the host only")
+    tally = Tally()
+    for at in PASSAGES:
+        counts = (0, 3) if kind is FaultKind.DISCONNECT else (3, WHOLE)
+        if kind is FaultKind.FLOOD:
+            counts = (3, 1000)
+        for count in counts:
+            fault = Fault(kind, at, direction, count, seconds=0.05 if count == 3 else 0.4)
+            stage.play(FaultSchedule((fault,)), at, tally)
+    assert tally.wrong == []
+    assert tally.backend[RIGHT] == 2 * len(PASSAGES)
+    if kind in (FaultKind.RESET, FaultKind.DISCONNECT):
+        assert set(tally.client) <= {RIGHT, "BoardError"}
+        assert tally.client["BoardError"] > 0
+    elif kind not in (FaultKind.HANG, FaultKind.DELAY):
+        # One damaged passage costs a repetition and nothing else.
+        assert set(tally.client) == {RIGHT}
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_a_board_that_hangs_is_noticed_in_time(stage: Stage, direction: Direction) -> None:
+    tally = Tally()
+    # A little longer than all attempts together, from the sixth passage on.
+    hang = Fault(FaultKind.HANG, 5, direction, seconds=0.45)
+    stage.play(FaultSchedule((hang,)), 0, tally)
+    assert tally.wrong == []
+    assert tally.client == {"BoardTimeoutError": 1}
+    assert tally.backend[RIGHT] == 1
 
 
 @settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(st.lists(frame_damage, max_size=25), st.lists(frame_damage, max_size=25))
-def test_the_right_answer_or_a_typed_error(
-    board: VirtualBoard, cycles: Sequence[int], to_board: list[object], to_host: list[object]
-) -> None:
-    line = DamagedBoard(board, Chaos(to_board), Chaos(to_host))
-    with contextlib.suppress(HwnasError):
-        work(BoardClient(line), cycles)
-    # The scripts are at an end or are drained by this, and the board is there again.
-    for _ in range(60):
-        try:
-            BoardClient(line).wait_ready(timeout_s=30)
-            break
-        except BoardTimeoutError:
-            continue
-    else:
-        pytest.fail("the board did not come back")
-    work(BoardClient(board), cycles)
+@given(schedules())
+def test_any_mixture_of_faults(stage: Stage, schedule: FaultSchedule) -> None:
+    tally = Tally()
+    stage.play(schedule, 1, tally)
+    assert tally.wrong == []
+    assert tally.backend[RIGHT] == 1
 
 
-@pytest.fixture(scope="module")
-def cycles(board: VirtualBoard) -> Sequence[int]:
-    """What the one layer takes on an undisturbed line, warm."""
-    client = BoardClient(board)
-    CASE.run(client)
-    result = client.run(repeats=REPEATS, step_count=1, fill_inputs=False)
-    return sorted(set(result.layer_cycles.ravel().tolist()))
+def test_a_slice_of_the_benchmark(stage: Stage) -> None:
+    tally = Tally()
+    for seed in range(SEEDS):
+        stage.play(random_schedule(seed), seed, tally)
+    assert tally.wrong == []
+    assert sum(tally.client.values()) == tally.backend[RIGHT] == SEEDS
+    assert len(tally.client) > 1, "some of the schedules are too much for one session"

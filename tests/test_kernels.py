@@ -9,6 +9,7 @@ import pytest
 
 from hwnas.boards import load_board
 from hwnas.device import BoardClient
+from hwnas.elf import Image
 from hwnas.firmware import FirmwareImage, find_image
 from hwnas.kernels import kernel_variant
 from hwnas.network import (
@@ -26,7 +27,6 @@ from hwnas.network import (
 )
 from hwnas.plan import PoolLayout, compile_layers
 from hwnas.virtual import VirtualBoard
-from hwnas.elf import Image
 
 BOARD = "nucleo_l496zg"
 MAP = (6, 7, 5)

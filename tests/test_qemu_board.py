@@ -1,11 +1,13 @@
-"""The client and the real firmware on QEMU's Cortex-M4, through pyserial and a real terminal."""
+"""The client and the real firmware on QEMU's Cortex-M4 and M7, through a real terminal."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from qemu import Qemu, available
+from qemu import MACHINES, Qemu, available
 from small_plan import convolution, every_operator, seal
 
 from hwnas.boards import load_board
@@ -13,6 +15,7 @@ from hwnas.device import BoardClient, check_identity
 from hwnas.device.serial import SerialTransport
 from hwnas.errors import BoardError, BoardMismatchError, BoardProtocolError, PlanError
 from hwnas.firmware import FirmwareImage, find_image
+from hwnas.resources import CACHE_VARIABLE
 from hwnas.virtual import VirtualBoard
 
 pytestmark = pytest.mark.skipif(not available(), reason="qemu-system-arm is not installed")
@@ -24,14 +27,18 @@ def connect(machine: Qemu) -> BoardClient:
     return client
 
 
-@pytest.fixture(scope="module")
-def image() -> FirmwareImage:
-    return find_image("mps2_an386")
+@pytest.fixture(scope="module", params=MACHINES)
+def image(request: pytest.FixtureRequest) -> FirmwareImage:
+    return find_image(request.param)
+
+
+def start(image: FirmwareImage) -> Qemu:
+    return Qemu(image.elf, image.manifest.board)
 
 
 @pytest.fixture(scope="module")
 def machine(image: FirmwareImage) -> Iterator[Qemu]:
-    with Qemu(image.elf) as running:
+    with start(image) as running:
         yield running
 
 
@@ -43,14 +50,15 @@ def client(machine: Qemu) -> Iterator[BoardClient]:
 
 def test_hello_tells_the_image_that_runs(client: BoardClient, image: FirmwareImage) -> None:
     info = client.hello()
-    assert info.board == "mps2_an386"
+    assert info.board == image.manifest.board
     assert not info.counts_cycles
     assert info.measured_code_sha256 == image.manifest.measured_code_sha256
     assert info.clock_hz == image.manifest.clock_hz
 
 
-def test_it_is_not_taken_for_another_board(client: BoardClient) -> None:
-    with pytest.raises(BoardMismatchError, match="its name is mps2_an386, not nucleo_l496zg"):
+def test_it_is_not_taken_for_another_board(client: BoardClient, image: FirmwareImage) -> None:
+    name = image.manifest.board
+    with pytest.raises(BoardMismatchError, match=f"its name is {name}, not nucleo_l496zg"):
         check_identity(client.hello(), find_image("nucleo_l496zg").manifest)
 
 
@@ -92,10 +100,10 @@ def test_a_refused_plan_names_field_and_record(client: BoardClient) -> None:
         client.run(step_count=1)
 
 
-def test_a_reset_forgets_the_plan(client: BoardClient) -> None:
+def test_a_reset_forgets_the_plan(client: BoardClient, image: FirmwareImage) -> None:
     case, expected = convolution()
     case.run(client)
-    assert client.reset().board == "mps2_an386"
+    assert client.reset().board == image.manifest.board
     with pytest.raises(BoardProtocolError, match="no plan"):
         client.run(step_count=1)
     assert case.run(client) == [expected]
@@ -103,12 +111,26 @@ def test_a_reset_forgets_the_plan(client: BoardClient) -> None:
 
 def test_a_machine_that_dies_is_told_and_its_successor_is_found(image: FirmwareImage) -> None:
     case, expected = convolution()
-    with Qemu(image.elf) as first, connect(first) as client:
+    with start(image) as first, connect(first) as client:
         client.load(case.plan)
         first.kill()
         with pytest.raises(BoardError, match=f"port {first.port}"):
             client.run(step_count=1)
-    with Qemu(image.elf) as second, connect(second) as client:
+    with start(image) as second, connect(second) as client:
         with pytest.raises(BoardProtocolError, match="no plan"):
             client.run(step_count=1)
+        assert case.run(client) == [expected]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="ziglang is not installed")
+def test_the_image_of_the_other_compiler_runs_as_well(
+    image: FirmwareImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwnas.firmware._compiler.GCC", "no-such-gcc")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    other = find_image(image.manifest.board)
+    assert other.manifest.compiler == "zig"
+    case, expected = convolution()
+    with start(other) as running, connect(running) as client:
+        assert client.hello().image_sha256 == other.manifest.image_sha256
         assert case.run(client) == [expected]

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from virtual.build import COMPILER, asm_main, build, needs_compiler
 
 from hwnas.boards import CacheGeometry, load_board
+from hwnas.elf import Image
 from hwnas.errors import BoardError
 from hwnas.virtual import BlockCount, VirtualBoard, _native
 from hwnas.virtual.code import BlockPrices, block_prices
 from hwnas.virtual.counters import Counters
-from hwnas.elf import Image
 from hwnas.virtual.timing import CORE_MODELS, CortexM4, FlashAccelerator, core_model
 
 BASE = 0x0800_0000

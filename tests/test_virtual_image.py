@@ -12,10 +12,10 @@ from virtual.build import asm_main, build, needs_compiler
 
 from hwnas.boards import BoardSpec, load_board
 from hwnas.device import BoardClient
+from hwnas.elf import Image
 from hwnas.errors import BoardError
 from hwnas.firmware import find_image
 from hwnas.virtual import VirtualBoard
-from hwnas.elf import Image
 
 SPEC = load_board("nucleo_l496zg")
 FLASH = SPEC.flash.base

@@ -20,11 +20,12 @@ from virtual.build import RESULTS, build, needs_compiler
 from hwnas.backend import BoardBackend
 from hwnas.boards import load_board
 from hwnas.device import BoardClient, RunResult
+from hwnas.elf import Image
 from hwnas.network import Network, NetworkBuilder
 from hwnas.plan import DEFAULT_SEED, ExecutionPlan, ParameterPool, PoolLayout, compile_plan
-from hwnas.virtual import BlockCount, CortexM4, VirtualBoard
+from hwnas.virtual import BlockCount, VirtualBoard
 from hwnas.virtual.code import decoder
-from hwnas.elf import Image
+from hwnas.virtual.timing import CortexM4
 
 pytestmark = pytest.mark.skipif(
     not SOURCE.exists(), reason="the reference implementation does not lie beside the checkout"

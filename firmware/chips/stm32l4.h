@@ -13,13 +13,17 @@
 
 /* "Flash access control register (FLASH_ACR)". */
 #define FLASH_ACR REGISTER(FLASH_BASE + 0x00)
-#define FLASH_ACR_LATENCY 0x7u
+#define FLASH_ACR_LATENCY 0xFu /* bit 3 is in the L4+ only, and reads as zero elsewhere */
 #define FLASH_ACR_ICEN (1u << 9)
 #define FLASH_ACR_DCEN (1u << 10)
 
 /* "Power control register 2 (PWR_CR2)". */
 #define PWR_CR2 REGISTER(PWR_BASE + 0x04)
 #define PWR_CR2_IOSV (1u << 9)
+
+/* "Power control register 5 (PWR_CR5)", in the L4+ only; read in ST's header stm32l4r5xx.h. */
+#define PWR_CR5 REGISTER(PWR_BASE + 0x80)
+#define PWR_CR5_R1MODE (1u << 8) /* 1 after a reset: the boost mode is off */
 
 /* "Reset and clock control (RCC)". */
 #define RCC_CR REGISTER(RCC_BASE + 0x00)       /* "Clock control register" */
@@ -37,6 +41,8 @@
 #define RCC_CFGR_SW_PLL 0x3u
 #define RCC_CFGR_SWS (0x3u << 2)
 #define RCC_CFGR_SWS_PLL (0x3u << 2)
+#define RCC_CFGR_HPRE (0xFu << 4)
+#define RCC_CFGR_HPRE_2 (0x8u << 4)
 #define RCC_PLLCFGR_SRC_HSI16 2u
 #define RCC_PLLCFGR_M(divider) (((divider)-1u) << 4)
 #define RCC_PLLCFGR_N(factor) ((factor) << 8)

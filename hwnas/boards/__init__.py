@@ -7,6 +7,7 @@ from hwnas.boards._model import (
     CacheGeometry,
     Chip,
     Core,
+    CoreCache,
     CycleEstimate,
     Debug,
     Flash,
@@ -20,6 +21,7 @@ from hwnas.boards._model import (
     Timing,
     list_boards,
     load_board,
+    pin_name,
 )
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "CacheGeometry",
     "Chip",
     "Core",
+    "CoreCache",
     "CycleEstimate",
     "Debug",
     "Flash",
@@ -40,4 +43,5 @@ __all__ = [
     "Timing",
     "list_boards",
     "load_board",
+    "pin_name",
 ]

@@ -42,6 +42,39 @@ class Chip:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class CacheGeometry:
+    """A cache of the flash accelerator.
+
+    Attributes:
+        lines: Number of lines.
+        line_bytes: Bytes in a line.
+    """
+
+    lines: Annotated[int, Field(gt=0, le=4096, strict=True)]
+    line_bytes: PowerOfTwo
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class CoreCache(CacheGeometry):
+    """A cache of the core itself, in front of its memories.
+
+    Attributes:
+        ways: Lines that an address can be held in.
+    """
+
+    ways: PowerOfTwo | Literal[1, 2]
+
+    def __post_init__(self) -> None:
+        if self.lines % self.ways:
+            raise ValueError(f"{self.lines} lines are no multiple of {self.ways} ways")
+
+    @property
+    def sets(self) -> int:
+        """Number of sets: of ways that an address can be held in, one of which it has."""
+        return self.lines // self.ways
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class Core:
     """The processor core.
 
@@ -50,12 +83,19 @@ class Core:
         clock_hz: Frequency of the core's clock while kernels run, in hertz.
         fpu: ``single``, ``double`` or ``none``.
         source: Where these facts come from.
+        external_clock_hz: Clock that the board feeds to the chip, and that the core's clock is made
+            from, in hertz; ``None`` where it is made from the chip's own oscillators.
+        instruction_cache: The core's own, which is on; ``None`` where it has none.
+        data_cache: Likewise.
     """
 
     name: Text
     clock_hz: Count
     fpu: Literal["none", "single", "double"]
     source: Text
+    external_clock_hz: Count | None = None
+    instruction_cache: CoreCache | None = None
+    data_cache: CoreCache | None = None
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -71,19 +111,6 @@ class Memory:
     base: PageAddress
     size_bytes: PageCount
     source: Text
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class CacheGeometry:
-    """A cache of the flash accelerator.
-
-    Attributes:
-        lines: Number of lines.
-        line_bytes: Bytes in a line.
-    """
-
-    lines: Annotated[int, Field(gt=0, le=4096, strict=True)]
-    line_bytes: PowerOfTwo
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -112,14 +139,34 @@ class Pin:
     """A pin of a port.
 
     Attributes:
-        port: Letter of the GPIO port, as ``G``.
+        port: The GPIO port as the chip's maker calls it: a letter, as ``G``, or a digit, as ``1``.
         number: Of the pin within the port.
         alternate_function: Number of the function that the pin serves, if not plain GPIO.
+
+    Example:
+        >>> str(Pin("G", 7)), str(Pin("1", 2))
+        ('PG7', 'P1.02')
+        >>> Pin("G", 7).port_number, Pin("1", 2).port_number
+        (6, 1)
     """
 
-    port: Annotated[str, Field(pattern="^[A-K]$")]
+    port: Annotated[str, Field(pattern="^[A-K0-9]$")]
     number: Annotated[int, Field(ge=0, le=31, strict=True)]
     alternate_function: Annotated[int, Field(ge=0, le=15, strict=True)] | None = None
+
+    @property
+    def port_number(self) -> int:
+        """Of the port: letters count from A, digits are their own number."""
+        return int(self.port) if self.port.isdigit() else ord(self.port) - ord("A")
+
+    def __str__(self) -> str:
+        """The pin as the chip's maker writes it."""
+        return pin_name(self.port, self.number)
+
+
+def pin_name(port: str, number: int) -> str:
+    """A pin as its chip's maker writes it: ``PG7``, or ``P1.02`` where ports have digits."""
+    return f"P{port}.{number:02}" if port.isdigit() else f"P{port}{number}"
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -49,6 +49,8 @@ def board_facts(spec: BoardSpec) -> BoardFacts:
         **_pin("TX", spec.serial.tx),
         **_pin("RX", spec.serial.rx),
     }
+    if spec.core.external_clock_hz is not None:
+        values["EXTERNAL_CLOCK_HZ"] = spec.core.external_clock_hz
     if spec.markers is not None:
         values |= _pin("MARKER_INFERENCE", spec.markers.inference)
         values |= _pin("MARKER_LAYER", spec.markers.layer)

@@ -31,7 +31,7 @@ class MarkerEvent:
 
     Attributes:
         cycle: When, in core cycles since the board was switched on.
-        pin: As ``PD9``.
+        pin: As the chip's maker writes it: ``PD9`` or ``P1.02``.
         level: High or low.
     """
 
@@ -227,7 +227,7 @@ class VirtualBoard(Transport):
         self._machine.stop()
 
     def _record(self, pin: PinLevel) -> None:
-        self._markers.append(MarkerEvent(self._meter.peek(), f"P{pin.port}{pin.number}", pin.level))
+        self._markers.append(MarkerEvent(self._meter.peek(), pin.name, pin.level))
 
 
 def _meter(spec: BoardSpec, machine: Machine) -> CycleMeter | StillMeter:

@@ -1,15 +1,1 @@
-/* QEMU's machine has no pins that anything could be connected to. */
-#ifndef HWNAS_MARKERS_H
-#define HWNAS_MARKERS_H
-
-#include <stdbool.h>
-
-static inline void marker_inference(bool high) {
-    (void)high;
-}
-
-static inline void marker_layer(bool high) {
-    (void)high;
-}
-
-#endif
+#include "no_markers.h"

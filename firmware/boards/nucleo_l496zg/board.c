@@ -1,77 +1,9 @@
 /* ST NUCLEO-L496ZG: 80 MHz from HSI16 through the PLL, LPUART1 to the ST-LINK's virtual COM port.
  * Not yet run on silicon. */
-#include "board.h"
-
-#include "board_facts.h"
-#include "stm32_uart.h"
-#include "stm32l4.h"
 
 /* HSI16 / 2 * 20 / 2; its VCO runs at 160 MHz (DS11585, PLL characteristics). */
 #define PLL_M 2u
 #define PLL_N 20u
 #define PLL_R 2u
-_Static_assert(16000000u / PLL_M * PLL_N / PLL_R == HWNAS_CLOCK_HZ, "clock");
 
-static void start_clock(void) {
-    /* Wait states come before the faster clock (RM0351, "Read access latency"). The chip starts in voltage range 1
-     * with both caches on. */
-    FLASH_ACR = FLASH_ACR_ICEN | FLASH_ACR_DCEN | HWNAS_FLASH_WAIT_STATES;
-    while ((FLASH_ACR & FLASH_ACR_LATENCY) != HWNAS_FLASH_WAIT_STATES) {
-    }
-    RCC_CR |= RCC_CR_HSION;
-    while (!(RCC_CR & RCC_CR_HSIRDY)) {
-    }
-    RCC_PLLCFGR = RCC_PLLCFGR_SRC_HSI16 | RCC_PLLCFGR_M(PLL_M) | RCC_PLLCFGR_N(PLL_N) |
-                  RCC_PLLCFGR_R(PLL_R) | RCC_PLLCFGR_REN;
-    RCC_CR |= RCC_CR_PLLON;
-    while (!(RCC_CR & RCC_CR_PLLRDY)) {
-    }
-    RCC_CFGR = (RCC_CFGR & ~RCC_CFGR_SW) | RCC_CFGR_SW_PLL;
-    while ((RCC_CFGR & RCC_CFGR_SWS) != RCC_CFGR_SWS_PLL) {
-    }
-}
-
-static void start_markers(void) {
-    STM32_ENABLE(RCC_AHB2ENR, 1u << HWNAS_MARKER_INFERENCE_PORT | 1u << HWNAS_MARKER_LAYER_PORT |
-                                  1u << HWNAS_MARKER_SPARE_PORT);
-    STM32_START_OUTPUT(HWNAS_MARKER_INFERENCE_PORT, HWNAS_MARKER_INFERENCE_PIN);
-    STM32_START_OUTPUT(HWNAS_MARKER_LAYER_PORT, HWNAS_MARKER_LAYER_PIN);
-    STM32_START_OUTPUT(HWNAS_MARKER_SPARE_PORT, HWNAS_MARKER_SPARE_PIN);
-}
-
-static void start_serial(void) {
-    /* PG2 to PG15 have a supply of their own, which must be declared valid (RM0351, "Independent I/O supply rail"). */
-    STM32_ENABLE(RCC_APB1ENR1, RCC_APB1ENR1_PWREN);
-    PWR_CR2 |= PWR_CR2_IOSV;
-    STM32_ENABLE(RCC_AHB2ENR, 1u << HWNAS_TX_PORT | 1u << HWNAS_RX_PORT);
-    STM32_START_ALTERNATE(HWNAS_TX_PORT, HWNAS_TX_PIN, HWNAS_TX_FUNCTION);
-    STM32_START_ALTERNATE(HWNAS_RX_PORT, HWNAS_RX_PIN, HWNAS_RX_FUNCTION);
-    STM32_ENABLE(RCC_APB1ENR2, RCC_APB1ENR2_LPUART1EN);
-    /* RM0351, "LPUART baud rate generation"; rounded to the nearest divider. */
-    uart_start((uint32_t)((256ull * HWNAS_CLOCK_HZ + HWNAS_BAUD / 2u) / HWNAS_BAUD));
-}
-
-static uint32_t take_reset_cause(void) {
-    const uint32_t flags = RCC_CSR;
-    RCC_CSR |= RCC_CSR_RMVF;
-    /* The pin is pulled down in every kind of reset, so its flag tells nothing beside another. */
-    if (flags & RCC_CSR_IWDGRSTF) {
-        return RESET_WATCHDOG;
-    }
-    if (flags & RCC_CSR_SFTRSTF) {
-        return RESET_SOFTWARE;
-    }
-    return flags & (RCC_CSR_BORRSTF | RCC_CSR_PINRSTF) ? RESET_POWER_OR_PIN : 0;
-}
-
-uint32_t board_start(void) {
-    start_clock();
-    start_markers();
-    start_serial();
-    stm32_start_watchdog();
-    return take_reset_cause();
-}
-
-void board_feed_watchdog(void) {
-    stm32_feed_watchdog();
-}
+#include "stm32l4_start.h"

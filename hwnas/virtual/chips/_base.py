@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import ClassVar, Final
 
 from hwnas.boards import BoardSpec
 from hwnas.errors import BoardMismatchError
@@ -49,6 +49,9 @@ class Wiring:
 class Chip(ABC):
     """The peripherals of one chip, wired to each other and to the board around it.
 
+    Attributes:
+        DWT: What its core's cycle counter is.
+
     Args:
         spec: The board, against which clock, memories and serial line are checked.
         wiring: What it is connected to.
@@ -57,10 +60,18 @@ class Chip(ABC):
         BoardError: The board uses something of the chip that is not modelled.
     """
 
+    DWT: ClassVar[type[Dwt]] = Dwt
+
     def __init__(self, spec: BoardSpec, wiring: Wiring) -> None:
         self._spec = spec
-        self.scs = SystemControl(_SCS, wiring.on_reset, lambda: self.dwt.update())
-        self.dwt = Dwt(_DWT, wiring.cycles, lambda: self.scs.tracing, self.check_clock)
+        self.scs = self.make_scs(_SCS, wiring.on_reset, lambda: self.dwt.update())
+        self.dwt = self.DWT(_DWT, wiring.cycles, lambda: self.scs.tracing, self.check_clock)
+
+    def make_scs(
+        self, base: int, on_reset: Callable[[], None], on_trace: Callable[[], None]
+    ) -> SystemControl:
+        """The system control space of its core; see :class:`SystemControl`."""
+        return SystemControl(base, on_reset, on_trace)
 
     @property
     def peripherals(self) -> tuple[Peripheral, ...]:

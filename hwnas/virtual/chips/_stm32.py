@@ -21,10 +21,12 @@ class Stm32(Chip):
     """An STM32 of any family.
 
     Attributes:
+        GPIO: What a port is.
         GPIO_BASE: Address of port A.
         GPIO_PORTS: How many ports there are, from A on.
     """
 
+    GPIO: ClassVar[type[Gpio]] = Gpio
     GPIO_BASE: ClassVar[int]
     GPIO_PORTS: ClassVar[int]
 
@@ -36,7 +38,7 @@ class Stm32(Chip):
                 raise BoardError(f"{spec.name}: the chip has no pin P{pin.port}{pin.number}")
         self.iwdg = Iwdg("IWDG", _IWDG)
         self.gpio = {
-            port: Gpio(
+            port: self.GPIO(
                 port, self.GPIO_BASE + index * _GPIO_STEP, self.port_clock(index), wiring.on_pin
             )
             for index, port in enumerate(ports)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from hwnas.boards import pin_name
 from hwnas.errors import BoardError
 
 WORD: Final = 0xFFFF_FFFF
@@ -108,7 +109,7 @@ class PinLevel:
     """A pin that changed.
 
     Attributes:
-        port: Letter of the GPIO port.
+        port: The GPIO port, as board files name it.
         number: Of the pin within the port.
         level: High or low.
     """
@@ -116,3 +117,8 @@ class PinLevel:
     port: str
     number: int
     level: bool
+
+    @property
+    def name(self) -> str:
+        """The pin as the chip's maker writes it."""
+        return pin_name(self.port, self.number)

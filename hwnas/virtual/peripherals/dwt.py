@@ -9,6 +9,9 @@ from hwnas.virtual.peripherals._base import WORD, RegisterFile
 
 _CTRL, _CYCCNT = 0x00, 0x04
 _ENABLE: Final = 1
+_LAR, _LSR = 0xFB0, 0xFB4
+_LOCK_KEY: Final = 0xC5AC_CE55
+_LOCK_IMPLEMENTED, _LOCKED = 1, 2
 
 
 class Dwt(RegisterFile):
@@ -77,3 +80,27 @@ class Dwt(RegisterFile):
         if self._started_at is None:
             return self._value
         return (self._value + self._cycles() - self._started_at) & WORD
+
+
+class LockedDwt(Dwt):
+    """The same behind the lock of a Cortex-M7: code must unlock it before it can write.
+
+    See :class:`Dwt`.
+    """
+
+    RESET_VALUES: ClassVar[Mapping[int, int]] = {**Dwt.RESET_VALUES, _LAR: 0, _LSR: 0}
+
+    def load(self, offset: int) -> int:
+        """The lock's status, and what the unit itself shows."""
+        if offset == _LAR:
+            return 0
+        if offset == _LSR:
+            return _LOCK_IMPLEMENTED | (0 if self.registers[_LAR] == _LOCK_KEY else _LOCKED)
+        return super().load(offset)
+
+    def store(self, offset: int, value: int) -> None:
+        """Takes the key; anything else only behind it."""
+        if offset == _LAR:
+            self.registers[_LAR] = value
+        elif self.registers[_LAR] == _LOCK_KEY and offset != _LSR:
+            super().store(offset, value)

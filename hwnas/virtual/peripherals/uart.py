@@ -18,6 +18,7 @@ _STOP_BITS_AND_POLARITY: Final = 0x1F << 15 | 3 << 12
 _RECEIVED: Final = 1 << 5
 _SENT: Final = 1 << 7 | 1 << 6
 _SENDER_READY, _RECEIVER_READY = 1 << 21, 1 << 22
+_OVERSAMPLING_BY_8: Final = 1 << 15
 
 
 class Uart(RegisterFile):
@@ -67,6 +68,11 @@ class Uart(RegisterFile):
     def divider(self) -> int:
         """The register BRR, from which the chip's baud rate follows."""
         return self.registers[_BRR]
+
+    @property
+    def oversamples_by_8(self) -> bool:
+        """Whether a USART takes 8 samples of a bit rather than 16; an LPUART has no such bit."""
+        return bool(self.registers[_CR1] & _OVERSAMPLING_BY_8)
 
     @property
     def is_8n1(self) -> bool:

@@ -1,4 +1,4 @@
-"""Flash controller of the STM32L4 (RM0351, chapter "Embedded flash memory")."""
+"""Flash controller of STM32L4 and L4+ (RM0351, chapter "Embedded flash memory")."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class FlashController(RegisterFile):
     @property
     def wait_states(self) -> int:
         """Wait states of a read."""
-        return self.registers[ACR] & 7
+        # The L4 keeps bit 3 at zero, so one that is set there is wrong anyway.
+        return self.registers[ACR] & 0xF
 
     @property
     def caches_on(self) -> bool:

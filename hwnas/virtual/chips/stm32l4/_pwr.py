@@ -9,6 +9,8 @@ from hwnas.virtual.peripherals._base import RegisterFile
 
 CR1: Final = 0x00
 CR2: Final = 0x04
+CR5: Final = 0x80
+_NORMAL_MODE: Final = 1 << 8
 
 
 class Pwr(RegisterFile):
@@ -37,3 +39,14 @@ class Pwr(RegisterFile):
     def port_g_is_supplied(self) -> bool:
         """Whether VDDIO2 is declared valid (IOSV): without it, PG2 to PG15 stay dead."""
         return bool(self.registers[CR2] & 1 << 9)
+
+
+class PwrPlus(Pwr):
+    """That of the L4+, which has a boost mode in voltage range 1."""
+
+    RESET_VALUES: ClassVar[Mapping[int, int]] = {**Pwr.RESET_VALUES, CR5: _NORMAL_MODE}
+
+    @property
+    def boosted(self) -> bool:
+        """Whether the boost mode is on: R1MODE is 0."""
+        return self.voltage_range == 1 and not self.registers[CR5] & _NORMAL_MODE

@@ -17,6 +17,8 @@ APB1ENR1: Final = 0x58
 APB1ENR2: Final = 0x5C
 CCIPR: Final = 0x88
 CSR: Final = 0x94
+CRRCR: Final = 0x98
+CCIPR2: Final = 0x9C
 
 _MSI_HZ: Final = tuple(round(mhz * 1e6) for mhz in (0.1, 0.2, 0.4, 0.8, 1, 2, 4, 8, 16, 24, 32, 48))
 _HSI16_HZ: Final = 16_000_000
@@ -47,6 +49,8 @@ class Rcc(RegisterFile):
         base: Address of the first register.
     """
 
+    PLL_M_MASK: ClassVar[int] = 7
+    """Of the field PLLM, which is wider in later chips."""
     RESET_VALUES: ClassVar[Mapping[int, int]] = {
         CR: 0x63,
         0x04: 0x1000_0000,
@@ -140,7 +144,7 @@ class Rcc(RegisterFile):
         sources = {1: self.msi_hz, 2: _HSI16_HZ}
         if value & 3 not in sources:
             raise BoardError(f"RCC: PLL source {value & 3} does not run on this board")
-        reference = sources[value & 3] // ((value >> 4 & 7) + 1)
+        reference = sources[value & 3] // ((value >> 4 & self.PLL_M_MASK) + 1)
         oscillator = reference * (value >> 8 & 0x7F)
         # DS11585, "PLL characteristics", voltage range 1.
         if not (4e6 <= reference <= 16e6 and 64e6 <= oscillator <= 344e6):
@@ -195,3 +199,10 @@ class Rcc(RegisterFile):
     def _enable_of(source: int) -> int:
         # HSE is never ready, so never a source.
         return (_MSI_ON, _HSI_ON, 0, _PLL_ON)[source]
+
+
+class RccPlus(Rcc):
+    """That of the L4+; its PLL can divide its source by up to 16."""
+
+    PLL_M_MASK: ClassVar[int] = 15
+    RESET_VALUES: ClassVar[Mapping[int, int]] = {**Rcc.RESET_VALUES, CRRCR: 0, CCIPR2: 0}

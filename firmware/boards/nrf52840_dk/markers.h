@@ -1,0 +1,1 @@
+#include "nrf52_markers.h"
