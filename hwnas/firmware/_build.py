@@ -71,14 +71,17 @@ class Recipe:
         whole.update((self.facts.header + self.facts.memories).encode())
         for root in (self.sources, self.cmsis):
             for path in sorted(p for p in root.rglob("*") if p.suffix in _BUILT_FROM):
-                name = path.relative_to(root).as_posix().encode()
+                name = path.relative_to(root).as_posix()
+                if name.startswith(_NOT_BUILT):
+                    continue
                 content = path.read_bytes()
-                whole.update(b"%s\0%d\0%s" % (name, len(content), content))
+                whole.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
         whole.update(str(DEFAULT_SEED).encode())
         return whole.hexdigest()
 
 
 _BUILT_FROM: Final = frozenset({".c", ".h", ".ld", ".txt"})
+_NOT_BUILT: Final = "fuzz/"
 
 
 def build(recipe: Recipe, folder: Path) -> None:
@@ -87,6 +90,7 @@ def build(recipe: Recipe, folder: Path) -> None:
     Raises:
         FirmwareBuildError: A tool is missing or failed; the message holds its last lines.
     """
+    folder = folder.absolute()  # CMake works in folders of its own
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
         work, made = Path(scratch, "work"), Path(scratch, "made")
