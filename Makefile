@@ -1,7 +1,7 @@
 # Everything that people and CI call. Each target sets up what it needs.
 VENV := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo test lint bench wheel lock clean
+.PHONY: help setup setup-tests demo test lint bench fuzz wheel lock clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*## |^[a-z-]+:  *## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ test: setup-tests lint   ## lint, then all tests
 
 bench: setup    ## the figures of the hot paths, as tables
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(VENV)/python $$script; done
+
+fuzz: setup-tests    ## the firmware's parsers and kernels under libFuzzer, SECONDS=60
+	$(VENV)/python benchmarks/fuzz_device.py --seconds $(or $(SECONDS),60)
 
 wheel: setup    ## a wheel with ready-made firmware images, in dist/
 	rm -rf build/images

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Gets what pip cannot bring: the Arm cross compiler, QEMU (tests only) and the Fashion-MNIST data.
+# Gets what pip cannot bring: the Arm cross compiler, the Fashion-MNIST data, and for the tests QEMU
+# and clang with its fuzzer.
 # Installs Debian packages where that is possible; where it is not, says what to do, and leaves the
 # compiler to the `zig` extra (scripts/setup-venv.sh).
 set -euo pipefail
 
 wanted=()
 command -v arm-none-eabi-gcc >/dev/null || wanted+=(gcc-arm-none-eabi libnewlib-arm-none-eabi)
-if [ "${1:-}" = "--tests" ] && ! command -v qemu-system-arm >/dev/null; then
-    wanted+=(qemu-system-arm)
+if [ "${1:-}" = "--tests" ]; then
+    command -v qemu-system-arm >/dev/null || wanted+=(qemu-system-arm)
+    command -v clang >/dev/null || wanted+=(clang libclang-rt-dev)
 fi
 data_dir=${HWNAS_DATA_DIR:-/usr/share/datasets/fashion-mnist}
 [ -f "$data_dir/train-images-idx3-ubyte.gz" ] || wanted+=(dataset-fashion-mnist)

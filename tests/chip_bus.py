@@ -1,4 +1,4 @@
-"""A virtual chip on a bus, with a core whose cycles the test sets."""
+"""A virtual chip on a bus, with a core whose cycles and blocks the test sets."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ class ChipBus:
 
     def __init__(self, spec: BoardSpec) -> None:
         self.cycles = 0
+        self.blocks = 0
+        self.idle = 0
         self.resets = 0
         self.pins: list[PinLevel] = []
         self.invalidated: list[tuple[bool, bool]] = []
-        self.line = SerialLine(lambda: 0, lambda: None)
+        self.line = SerialLine(lambda: self.blocks, self._become_idle)
         wiring = Wiring(
             line=self.line,
             cycles=lambda: self.cycles,
@@ -42,6 +44,9 @@ class ChipBus:
             if peripheral.base <= address < peripheral.base + peripheral.size_bytes
         )
         return found
+
+    def _become_idle(self) -> None:
+        self.idle += 1
 
     def _reset(self) -> None:
         self.resets += 1

@@ -27,9 +27,7 @@ def schedules(
     return listed.map(lambda found: FaultSchedule(tuple(found)))
 
 
-def _fault(
-    kind: FaultKind, at: int, direction: Direction, count: int, seconds: float
-) -> Fault:
+def _fault(kind: FaultKind, at: int, direction: Direction, count: int, seconds: float) -> Fault:
     """A fault that exists, and that does not flood or stay away for ever."""
     if kind is FaultKind.MISANSWER:
         direction = Direction.TO_HOST

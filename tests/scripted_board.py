@@ -1,4 +1,4 @@
-"""A board in memory that speaks the real frames, on a line that damages them on demand.
+"""A board in memory that speaks the real frames, on a line that alters frames as a test asks.
 
 It stands in for the board only where a test is about the client and a damaged line; the real
 firmware answers in the tests on QEMU and on the virtual board.
@@ -9,8 +9,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-
-from hypothesis import strategies as st
 
 from hwnas.device.protocol import (
     BANNER_TYPE,
@@ -194,46 +192,3 @@ class DamagedLine(Transport):
 
     def close(self) -> None:
         self.incoming.clear()
-
-
-frame_damage = st.sampled_from(["pass", "lose", "repeat", "swap", "old"]) | st.tuples(
-    st.sampled_from(["flip", "cut", "insert", "splice"]),
-    st.integers(0, 4000),
-    st.binary(min_size=1),
-)
-
-
-class Chaos:
-    """Damages frames in turn by a list, then passes everything."""
-
-    def __init__(self, script: Sequence[object]) -> None:
-        self._script = list(script)
-        self._held: list[bytes] = []
-        self._seen: list[bytes] = []
-
-    def __call__(self, wire: bytes) -> Sequence[bytes]:
-        action = self._script.pop(0) if self._script else "pass"
-        held, self._held = self._held, []
-        self._seen.append(wire)
-        match action:
-            case "lose":
-                return held
-            case "repeat":
-                return [wire, *held, wire]
-            case "swap":
-                self._held = [wire]
-                return held
-            case "old":
-                return [self._seen[0], wire, *held]
-            case ("flip", int(at), bytes(data)):
-                at %= len(wire)
-                return [wire[:at] + bytes([wire[at] ^ data[0]]) + wire[at + 1 :], *held]
-            case ("cut", int(at), bytes(_)):
-                return [wire[: at % len(wire)], *held]
-            case ("insert", int(at), bytes(data)):
-                at %= len(wire)
-                return [wire[:at] + data + wire[at:], *held]
-            case ("splice", int(at), bytes(data)):
-                return [data, wire, *held, wire[at % len(wire) :]]
-            case _:
-                return [wire, *held]

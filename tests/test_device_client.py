@@ -7,16 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from faults import schedules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_board import (
     CAPACITY,
     STEPS,
-    Chaos,
     Damage,
     DamagedLine,
     ScriptedBoard,
-    frame_damage,
     hello_payload,
     ok,
     status,
@@ -41,6 +40,7 @@ from hwnas.errors import (
     HwnasError,
     PlanError,
 )
+from hwnas.testing import FaultSchedule, FaultyTransport
 
 PLAN = bytes(i * 7 % 251 for i in range(5000))
 DATA = bytes(i * 13 % 256 for i in range(4500))
@@ -112,16 +112,12 @@ def test_one_damaged_frame_changes_nothing(damage: Damage, direction: str, at: i
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(frame_damage, max_size=25),
-    st.lists(frame_damage, max_size=25),
-    st.integers(1, 300),
-)
+@given(schedules(most=25, longest_s=0.01), st.integers(1, 300))
 def test_any_damage_gives_the_right_answer_or_a_typed_error(
-    to_board: list[object], to_host: list[object], chunk: int
+    schedule: FaultSchedule, chunk: int
 ) -> None:
     board = ScriptedBoard()
-    line = DamagedLine(board, to_board=Chaos(to_board), to_host=Chaos(to_host), chunk=chunk)
+    line = FaultyTransport(DamagedLine(board, chunk=chunk), schedule)
     client = BoardClient(line, timeout_s=0.5)
     try:
         client.load(PLAN)
@@ -134,12 +130,12 @@ def test_any_damage_gives_the_right_answer_or_a_typed_error(
         assert client.reset().board == "scripted"
     except HwnasError:
         pass
-    # The scripts are at an end or are drained by this, and the board is there again.
-    for _ in range(60):
+    # The schedule is at an end or comes to it by this, and the board is there again.
+    for _ in range(600):
         try:
             assert client.wait_ready(timeout_s=30).board == "scripted"
             break
-        except BoardTimeoutError:
+        except BoardError:
             continue
     else:
         pytest.fail("the board did not come back")

@@ -53,8 +53,8 @@ def test_each_fault_alone(stage: Stage, kind: FaultKind, direction: Direction) -
 @pytest.mark.parametrize("direction", Direction)
 def test_a_board_that_hangs_is_noticed_in_time(stage: Stage, direction: Direction) -> None:
     tally = Tally()
-    # A little longer than all attempts together, from the sixth passage on.
-    hang = Fault(FaultKind.HANG, 5, direction, seconds=0.45)
+    # Much longer than all attempts together, from the sixth passage on.
+    hang = Fault(FaultKind.HANG, 5, direction, seconds=2.0)
     stage.play(FaultSchedule((hang,)), 0, tally)
     assert tally.wrong == []
     assert tally.client == {"BoardTimeoutError": 1}
@@ -62,7 +62,7 @@ def test_a_board_that_hangs_is_noticed_in_time(stage: Stage, direction: Directio
 
 
 @settings(
-    max_examples=40,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

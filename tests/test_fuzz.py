@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_fuzzers_find_nothing_and_reach_the_kernels(folder: Path) -> None:
-    for outcome in fuzz(folder, f"-max_total_time={SECONDS}", "-seed=1"):
+    for outcome in fuzz(folder, seconds=SECONDS, seed=1):
         assert outcome.finding == ""
         assert outcome.executions > 10_000
         assert outcome.covered > 600

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
+from chip_bus import ChipBus
 
 from hwnas.boards import load_board
 from hwnas.errors import BoardError, BoardMismatchError
-from hwnas.virtual.chips import ResetCause, Stm32L4, Wiring
+from hwnas.virtual.chips import ResetCause
 from hwnas.virtual.peripherals import PinLevel
 from hwnas.virtual.serial_line import SerialLine
 
@@ -21,48 +20,11 @@ CR, CFGR, PLLCFGR, AHB2ENR, APB1ENR1, APB1ENR2, CCIPR, CSR = (
 DEMCR, AIRCR, CYCCNT = SCS + 0xDFC, SCS + 0xD0C, DWT + 4
 
 
-class Chip:
-    """The chip on a bus, with a core whose cycles the test sets."""
+class Chip(ChipBus):
+    """The chip of the board, and the steps that its firmware takes."""
 
     def __init__(self) -> None:
-        self.cycles = 0
-        self.blocks = 0
-        self.idle = 0
-        self.resets = 0
-        self.pins: list[PinLevel] = []
-        self.invalidated: list[tuple[bool, bool]] = []
-        self.line = SerialLine(lambda: self.blocks, self._become_idle)
-        wiring = Wiring(
-            line=self.line,
-            cycles=lambda: self.cycles,
-            invalidate=lambda *which: self.invalidated.append(which),
-            on_reset=self._reset,
-            on_pin=self.pins.append,
-        )
-        self.chip = Stm32L4(load_board("nucleo_l496zg"), wiring)
-        self.chip.reset(ResetCause.POWER_ON)
-
-    def _become_idle(self) -> None:
-        self.idle += 1
-
-    def _reset(self) -> None:
-        self.resets += 1
-
-    def __getitem__(self, address: int) -> int:
-        base, peripheral = self._find(address)
-        return peripheral.read(address - base)
-
-    def __setitem__(self, address: int, value: int) -> None:
-        base, peripheral = self._find(address)
-        peripheral.write(address - base, value)
-
-    def _find(self, address: int) -> tuple[int, object]:
-        (found,) = (
-            peripheral
-            for peripheral in self.chip.peripherals
-            if peripheral.base <= address < peripheral.base + peripheral.size_bytes
-        )
-        return found.base, found
+        super().__init__(load_board("nucleo_l496zg"))
 
     def start_as_the_board_says(self) -> None:
         """80 MHz from HSI16 through the PLL, four wait states, LPUART1 on PG7 and PG8."""
@@ -82,8 +44,8 @@ class Chip:
 
 
 @pytest.fixture
-def chip() -> Iterator[Chip]:
-    yield Chip()
+def chip() -> Chip:
+    return Chip()
 
 
 # RCC

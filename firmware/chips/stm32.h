@@ -1,6 +1,8 @@
-/* What all STM32 chips that hwnas knows have alike: ports and independent watchdog. The
- * titles in quotes are sections of every family's reference manual. The header of the chip's family
- * defines GPIO_BASE. */
+/* What all STM32 chips that hwnas knows have alike: ports and independent watchdog. The titles in quotes
+ * are sections of every family's reference manual. The header of the chip's family defines what differs:
+ * GPIO_BASE; STM32_PORT_ENABLES, the register whose bits from 0 on are the clocks of the ports from A on;
+ * STM32_POWER_RESETS, the flags of RCC_CSR that only the supply sets; and the registers of FLASH and RCC that
+ * stm32_start.h uses. */
 #ifndef HWNAS_STM32_H
 #define HWNAS_STM32_H
 

@@ -20,9 +20,9 @@
 #define USART_CR1_UE (1u << 13)
 
 /* "Fractional baud rate generation": with 16-fold oversampling, BRR holds clock / baud, in sixteenths
- * of USARTDIV; rounded to the nearest. */
-static inline void usart_start(uint32_t clock_hz) {
-    USART_BRR = (clock_hz + HWNAS_BAUD / 2u) / HWNAS_BAUD;
+ * of USARTDIV. */
+static inline void uart_start(uint32_t divider) {
+    USART_BRR = divider;
     USART_CR1 = USART_CR1_UE | USART_CR1_RE | USART_CR1_TE;
 }
 

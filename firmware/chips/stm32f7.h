@@ -14,16 +14,17 @@
 #define FLASH_ACR REGISTER(FLASH_BASE + 0x00)
 #define FLASH_ACR_LATENCY 0xFu
 
-/* "Power controller". */
-#define PWR_CR1 REGISTER(PWR_BASE + 0x00)
-#define PWR_CSR1 REGISTER(PWR_BASE + 0x04)
-#define PWR_CR1_VOS (3u << 14)
-#define PWR_CR1_VOS_SCALE1 (3u << 14)
-#define PWR_CR1_ODEN (1u << 16)
-#define PWR_CR1_ODSWEN (1u << 17)
-#define PWR_CSR1_VOSRDY (1u << 14)
-#define PWR_CSR1_ODRDY (1u << 16)
-#define PWR_CSR1_ODSWRDY (1u << 17)
+/* "Power controller". What the manual calls PWR_CR1 and PWR_CSR1 goes by the names of the STM32F4, which has
+ * the same bits: one piece of code serves both. */
+#define PWR_CR REGISTER(PWR_BASE + 0x00)
+#define PWR_CSR REGISTER(PWR_BASE + 0x04)
+#define PWR_CR_VOS (3u << 14)
+#define PWR_CR_VOS_SCALE1 (3u << 14)
+#define PWR_CR_ODEN (1u << 16)
+#define PWR_CR_ODSWEN (1u << 17)
+#define PWR_CSR_VOSRDY (1u << 14)
+#define PWR_CSR_ODRDY (1u << 16)
+#define PWR_CSR_ODSWRDY (1u << 17)
 
 /* "Reset and clock control". */
 #define RCC_CR REGISTER(RCC_BASE + 0x00)
@@ -59,5 +60,7 @@
 #define RCC_CSR_PORRSTF (1u << 27)
 #define RCC_CSR_SFTRSTF (1u << 28)
 #define RCC_CSR_IWDGRSTF (1u << 29)
+#define STM32_PORT_ENABLES RCC_AHB1ENR
+#define STM32_POWER_RESETS (RCC_CSR_PORRSTF | RCC_CSR_BORRSTF)
 
 #endif

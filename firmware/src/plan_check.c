@@ -150,12 +150,8 @@ struct checked_step {
 };
 
 static bool resolve(const struct plan *plan, uint16_t index, const struct plan_tensor **tensor) {
-    if (index == PLAN_NO_TENSOR) {
-        *tensor = NULL;
-        return true;
-    }
-    *tensor = &plan->tensors[index];
-    return index < plan->header->tensor_count;
+    *tensor = index < plan->header->tensor_count ? &plan->tensors[index] : NULL;
+    return *tensor != NULL || index == PLAN_NO_TENSOR;
 }
 
 static bool is_activation(const struct plan_tensor *t) {

@@ -6,4 +6,4 @@
 #define PLL_N 30u
 #define PLL_R 2u
 
-#include "stm32l4_start.h"
+#include "stm32l4_board.h"

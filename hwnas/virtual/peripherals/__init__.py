@@ -9,7 +9,8 @@ from hwnas.virtual.peripherals.iwdg import Iwdg
 from hwnas.virtual.peripherals.scs import SystemControl
 from hwnas.virtual.peripherals.scs_m7 import CortexM7SystemControl
 from hwnas.virtual.peripherals.scs_m33 import CortexM33SystemControl
-from hwnas.virtual.peripherals.uart import Uart
+from hwnas.virtual.peripherals.serial_port import SerialPort
+from hwnas.virtual.peripherals.uart import Lpuart, Stm32Uart, Usart
 
 __all__ = [
     "PINS",
@@ -19,9 +20,12 @@ __all__ = [
     "Gpio",
     "Iwdg",
     "LockedDwt",
+    "Lpuart",
     "Peripheral",
     "PinLevel",
     "RegisterFile",
+    "SerialPort",
+    "Stm32Uart",
     "SystemControl",
-    "Uart",
+    "Usart",
 ]

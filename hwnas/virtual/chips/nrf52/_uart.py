@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
 from hwnas.errors import BoardError
-from hwnas.virtual.peripherals import RegisterFile
+from hwnas.virtual.peripherals import SerialPort
 from hwnas.virtual.serial_line import SerialLine
 
 _STARTRX, _STOPRX, _STARTTX, _STOPTX = 0x000, 0x004, 0x008, 0x00C
@@ -40,7 +40,7 @@ RATES: Final = {
 """Bits a second that are really reached, by BAUDRATE: nrf52840.svd states each."""
 
 
-class LegacyUart(RegisterFile):
+class LegacyUart(SerialPort):
     """Sends at once; bytes to come wait in front of it, so that it never overruns.
 
     As on the chip, a byte comes up in RXD when the one before has been read, and only then is
@@ -69,9 +69,7 @@ class LegacyUart(RegisterFile):
     }
 
     def __init__(self, base: int, line: SerialLine, check: Callable[[], None]) -> None:
-        super().__init__("UART0", base)
-        self._line = line
-        self._check_line = check
+        super().__init__("UART0", base, line, check)
 
     def reset(self) -> None:
         """Gives all registers their reset values, and stops both directions."""
@@ -79,7 +77,6 @@ class LegacyUart(RegisterFile):
         self._receives = False
         self._transmits = False
         self._holds_byte = False
-        self._checked = False
 
     @property
     def baud(self) -> int:
@@ -117,13 +114,14 @@ class LegacyUart(RegisterFile):
         if offset in _TASKS:
             self._do(offset, value)
         elif offset in _EVENTS:
-            super().store(offset, value & 1)
+            self.registers[offset] = value & 1
         elif offset == _TXD:
-            self._send(value & 0xFF)
+            if self._is_enabled and self._transmits:
+                self.send(value & 0xFF)
+                self.registers[_TXDRDY] = 1
         elif offset == _ERRORSRC:
             self.registers[_ERRORSRC] &= ~value
         elif offset != _RXD:
-            self._checked = False
             super().store(offset, value)
 
     def _do(self, task: int, value: int) -> None:
@@ -134,18 +132,9 @@ class LegacyUart(RegisterFile):
         else:
             self._transmits = task == _STARTTX
 
-    def _send(self, byte: int) -> None:
-        if not (self._is_enabled and self._transmits):
-            return
-        if not self._checked:
-            self._check_line()
-            self._checked = True
-        self._line.send(byte)
-        self.registers[_TXDRDY] = 1
-
     def _bring_up_byte(self) -> None:
         listens = self._is_enabled and self._receives and not self._holds_byte
-        if listens and self._line.poll():
+        if listens and self.line.poll():
             self._holds_byte = True
             self.registers[_RXDRDY] = 1
 
@@ -153,7 +142,7 @@ class LegacyUart(RegisterFile):
         if not self._holds_byte:
             return 0
         self._holds_byte = False
-        byte = self._line.take()
+        byte = self.line.take()
         self._bring_up_byte()
         return byte
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
 from hwnas.errors import BoardError
-from hwnas.virtual.peripherals._base import RegisterFile
+from hwnas.virtual.peripherals import RegisterFile
 
 CR: Final = 0x00
 CSR: Final = 0x04
@@ -14,9 +14,6 @@ _VOS: Final = 3 << 14
 _VOS_READY: Final = 1 << 14
 _OVERDRIVE, _OVERDRIVE_SWITCH = 1 << 16, 1 << 17
 """Enable bits in CR; the ready bits stand at the same places in CSR."""
-_MOST_MHZ: Final = {3: (168, 180), 2: (144, 168), 1: (120, 120), 0: (120, 120)}
-"""Most that the core bears at a voltage scale, without and with over-drive: description of VOS in
-"PWR power control register"; code 3 is scale 1, and 0 works as scale 3."""
 
 
 class Pwr(RegisterFile):
@@ -27,8 +24,19 @@ class Pwr(RegisterFile):
         clocked: Tells whether its clock is on.
         pll_on: Tells whether the PLL is on.
         core_on_pll: Tells whether the core runs from the PLL.
+
+    Attributes:
+        MOST_MHZ: Most that the core bears at a voltage scale, without and with over-drive; code 3
+            is scale 1.
     """
 
+    # Description of VOS in "PWR power control register"; code 0 works as scale 3.
+    MOST_MHZ: ClassVar[Mapping[int, tuple[int, int]]] = {
+        3: (168, 180),
+        2: (144, 168),
+        1: (120, 120),
+        0: (120, 120),
+    }
     RESET_VALUES: ClassVar[Mapping[int, int]] = {CR: 0xC000, CSR: 0}
 
     def __init__(
@@ -52,7 +60,7 @@ class Pwr(RegisterFile):
     def most_hz(self) -> int:
         """Most that the core bears as things are, in hertz."""
         scale = (self.registers[CR] & _VOS) >> 14
-        return _MOST_MHZ[scale][self.overdrive] * 1_000_000
+        return self.MOST_MHZ[scale][self.overdrive] * 1_000_000
 
     def load(self, offset: int) -> int:
         """The status register tells what is ready; a voltage scale is, once the PLL runs."""

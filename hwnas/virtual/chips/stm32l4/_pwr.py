@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from hwnas.virtual.peripherals._base import RegisterFile
+from hwnas.virtual.peripherals import RegisterFile
 
 CR1: Final = 0x00
 CR2: Final = 0x04

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntFlag
 from typing import ClassVar, Final
 
 from hwnas.errors import BoardError
-from hwnas.virtual.peripherals._base import RegisterFile
+from hwnas.virtual.chips._stm32_rcc import CFGR, CR, HSI_HZ, Oscillator, Stm32Rcc
 
-CR: Final = 0x00
-CFGR: Final = 0x08
 PLLCFGR: Final = 0x0C
 AHB2ENR: Final = 0x4C
 APB1ENR1: Final = 0x58
@@ -21,36 +18,30 @@ CRRCR: Final = 0x98
 CCIPR2: Final = 0x9C
 
 _MSI_HZ: Final = tuple(round(mhz * 1e6) for mhz in (0.1, 0.2, 0.4, 0.8, 1, 2, 4, 8, 16, 24, 32, 48))
-_HSI16_HZ: Final = 16_000_000
-_MSI, _HSI16, _HSE, _PLL = range(4)
-_MSI_ON, _HSI_ON, _PLL_ON = 1 << 0, 1 << 8, 1 << 24
-_READY: Final = {_MSI_ON: 1 << 1, _HSI_ON: 1 << 10, _PLL_ON: 1 << 25}
-"""Ready bits of RCC_CR by their enable bits. The board has no HSE crystal (UM2179), and the
-SAI clocks are not modelled: those never get ready."""
-_ALL_READY: Final = 1 << 1 | 1 << 10 | 1 << 17 | 1 << 25 | 1 << 27 | 1 << 29
-_PLL_OUTPUTS: Final = 1 << 16 | 1 << 20 | 1 << 24
-_LSI_ON, _LSI_READY = 1 << 0, 1 << 1
-_REMOVE_FLAGS: Final = 1 << 23
-_RESET_FLAGS: Final = 0xFF << 24
+_MSI, _HSI16, _PLL = 0, 1, 3
 
 
-class ResetFlag(IntFlag):
-    """Flags of RCC_CSR, RM0351 "Control/status register"."""
+class Rcc(Stm32Rcc):
+    """See :class:`Stm32Rcc`. The board has no HSE crystal (UM2179).
 
-    PIN = 1 << 26
-    BROWN_OUT = 1 << 27
-    SOFTWARE = 1 << 28
-
-
-class Rcc(RegisterFile):
-    """The clock tree: oscillators that get ready at once, the PLL, and the bus prescalers.
-
-    Args:
-        base: Address of the first register.
+    Attributes:
+        PLL_M_MASK: Of the field PLLM, which is wider in later chips.
     """
 
     PLL_M_MASK: ClassVar[int] = 7
-    """Of the field PLLM, which is wider in later chips."""
+    PLLCFGR: ClassVar[int] = PLLCFGR
+    CSR: ClassVar[int] = CSR
+    PLL: ClassVar[int] = _PLL
+    SOURCES: ClassVar[Mapping[int, Oscillator]] = {
+        _MSI: Oscillator(on=1 << 0, ready=1 << 1),
+        _HSI16: Oscillator(on=1 << 8, ready=1 << 10),
+        _PLL: Oscillator(on=1 << 24, ready=1 << 25),
+    }
+    READY_BITS: ClassVar[int] = 1 << 1 | 1 << 10 | 1 << 17 | 1 << 25 | 1 << 27 | 1 << 29
+    PLL_OUTPUTS: ClassVar[int] = 1 << 16 | 1 << 20 | 1 << 24
+    # RM0351, "Control/status register": BORRSTF; RMVF.
+    POWER_RESETS: ClassVar[int] = 1 << 27
+    REMOVE_FLAGS: ClassVar[int] = 1 << 23
     RESET_VALUES: ClassVar[Mapping[int, int]] = {
         CR: 0x63,
         0x04: 0x1000_0000,
@@ -78,49 +69,6 @@ class Rcc(RegisterFile):
         CSR: 0x0C00_0600,
     }
 
-    def __init__(self, base: int) -> None:
-        super().__init__("RCC", base)
-
-    def reset(self) -> None:
-        """Gives all registers their reset values; reset flags stay until the code removes them."""
-        before = self.registers.get(CSR, self.RESET_VALUES[CSR])
-        super().reset()
-        self.registers[CSR] = self.registers[CSR] & ~_RESET_FLAGS | before & _RESET_FLAGS
-        self._source = _MSI
-
-    def tell_cause(self, flags: ResetFlag) -> None:
-        """Adds reset flags."""
-        self.registers[CSR] |= flags
-
-    def load(self, offset: int) -> int:
-        """Registers with status bits show them; others read back."""
-        value = super().load(offset)
-        if offset == CR:
-            ready = sum(bit for enable, bit in _READY.items() if value & enable)
-            return value & ~_ALL_READY | ready
-        if offset == CFGR:
-            return value & ~0xC | self._source << 2
-        if offset == CSR:
-            return value & ~_LSI_READY | (_LSI_READY if value & _LSI_ON else 0)
-        return value
-
-    def store(self, offset: int, value: int) -> None:
-        """Keeps what the hardware lets be changed."""
-        if offset == PLLCFGR and self.registers[CR] & _PLL_ON:
-            # Running, it only lets its outputs be switched.
-            value = self.registers[PLLCFGR] & ~_PLL_OUTPUTS | value & _PLL_OUTPUTS
-        if offset == CSR:
-            value = value & ~_RESET_FLAGS | (
-                0 if value & _REMOVE_FLAGS else self.registers[CSR] & _RESET_FLAGS
-            )
-        if offset == CR and not value & self._enable_of(self._source):
-            # The oscillator that the core runs from cannot be switched off.
-            value |= self._enable_of(self._source)
-        super().store(offset, value)
-        wanted = self.registers[CFGR] & 3
-        if self.registers[CR] & self._enable_of(wanted):
-            self._source = wanted
-
     @property
     def msi_hz(self) -> int:
         """Frequency of the MSI oscillator, in hertz."""
@@ -133,15 +81,11 @@ class Rcc(RegisterFile):
 
     @property
     def pll_hz(self) -> int:
-        """Frequency of the PLL's output R, in hertz.
-
-        Raises:
-            BoardError: It is off, or outside of what the chip allows.
-        """
+        """Frequency of the PLL's output R, in hertz; see :class:`Stm32Rcc`."""
         value = self.registers[PLLCFGR]
         if not value & 1 << 24:
             raise BoardError("RCC: the core is to run from the PLL, whose output R is off")
-        sources = {1: self.msi_hz, 2: _HSI16_HZ}
+        sources = {1: self.msi_hz, 2: HSI_HZ}
         if value & 3 not in sources:
             raise BoardError(f"RCC: PLL source {value & 3} does not run on this board")
         reference = sources[value & 3] // ((value >> 4 & self.PLL_M_MASK) + 1)
@@ -157,22 +101,12 @@ class Rcc(RegisterFile):
     @property
     def sysclk_hz(self) -> int:
         """Frequency of SYSCLK, in hertz."""
-        if self._source == _PLL:
-            return self.pll_hz
-        return _HSI16_HZ if self._source == _HSI16 else self.msi_hz
-
-    @property
-    def hclk_hz(self) -> int:
-        """Frequency of core, memory and DWT, in hertz."""
-        code = self.registers[CFGR] >> 4 & 0xF
-        shift = 0 if code < 8 else (1, 2, 3, 4, 6, 7, 8, 9)[code - 8]
-        return self.sysclk_hz >> shift
+        return self.msi_hz if self.source == _MSI else super().sysclk_hz
 
     @property
     def pclk1_hz(self) -> int:
         """Frequency of the bus APB1, in hertz."""
-        code = self.registers[CFGR] >> 8 & 7
-        return self.hclk_hz >> max(0, code - 3)
+        return self.bus_hz(8)
 
     @property
     def lpuart1_hz(self) -> int:
@@ -181,24 +115,7 @@ class Rcc(RegisterFile):
         Raises:
             BoardError: It is the LSE, which is not modelled.
         """
-        match self.registers[CCIPR] >> 10 & 3:
-            case 0:
-                return self.pclk1_hz
-            case 1:
-                return self.sysclk_hz
-            case 2:
-                return _HSI16_HZ
-            case _:
-                raise BoardError("RCC: LPUART1 is to run from the LSE, which is not modelled")
-
-    def is_on(self, register: int, bit: int) -> bool:
-        """Whether an enable bit is set."""
-        return bool(self.registers[register] >> bit & 1)
-
-    @staticmethod
-    def _enable_of(source: int) -> int:
-        # HSE is never ready, so never a source.
-        return (_MSI_ON, _HSI_ON, 0, _PLL_ON)[source]
+        return self.kernel_hz("LPUART1", self.registers[CCIPR] >> 10 & 3)
 
 
 class RccPlus(Rcc):

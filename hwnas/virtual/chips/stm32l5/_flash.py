@@ -5,30 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
-from hwnas.errors import BoardError
+from hwnas.virtual.chips._stm32_flash import ACR, Stm32Flash
 from hwnas.virtual.peripherals import RegisterFile
 
-_ACR: Final = 0x00
 _CR, _SR, _FCR = 0x00, 0x04, 0x0C
 _ON, _EMPTY, _TWO_WAYS = 1 << 0, 1 << 1, 1 << 2
 _EMPTIED: Final = 1 << 1
 
 
-class FlashController(RegisterFile):
+class FlashController(Stm32Flash):
     """Latency; programming is not modelled."""
 
-    RESET_VALUES: ClassVar[Mapping[int, int]] = {_ACR: 0, 0x20: 0, 0x28: 0xC000_0000}
-
-    @property
-    def wait_states(self) -> int:
-        """Wait states of a read."""
-        return self.registers[_ACR] & 0xF
-
-    def store(self, offset: int, value: int) -> None:
-        """Takes the access control register; others cannot be written."""
-        if offset != _ACR:
-            raise BoardError("FLASH: programming the flash is not modelled")
-        super().store(offset, value)
+    RESET_VALUES: ClassVar[Mapping[int, int]] = {ACR: 0, 0x20: 0, 0x28: 0xC000_0000}
 
 
 class InstructionCache(RegisterFile):

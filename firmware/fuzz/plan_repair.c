@@ -1,0 +1,321 @@
+#include "plan_repair.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "kernels.h"
+#include "noise.h"
+#include "plan.h"
+
+#define MOST_TENSORS 64u
+#define MOST_STEPS 32u
+
+/* Now and then a size that is far too large; mostly small ones, which run fast. */
+static uint32_t any_value(uint32_t *noise) {
+    static const uint32_t edges[] = {0,      1,      2,       15,         16,         127,
+                                     128,    255,    256,     0x7FFF,     0x8000,     0x8002,
+                                     0xFFFF, 0x10000, 0xFFF0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
+    switch (noise_below(noise, 8u)) {
+    case 0:
+    case 1:
+        return edges[noise_below(noise, sizeof edges / sizeof edges[0])];
+    case 2:
+        return noise_next(noise);
+    case 3:
+        return noise_below(noise, 400u);
+    default:
+        return noise_below(noise, 12u);
+    }
+}
+
+/* A plan whose records are copied out of bytes of any alignment and put back. */
+struct draft {
+    struct plan_header header;
+    struct plan_tensor tensors[MOST_TENSORS];
+    struct plan_step steps[MOST_STEPS];
+    size_t tensor_bytes, step_bytes;
+};
+
+static bool take(struct draft *draft, const uint8_t *bytes, size_t size) {
+    memcpy(&draft->header, bytes, sizeof draft->header);
+    struct plan_header *header = &draft->header;
+    header->tensor_count %= MOST_TENSORS + 1u;
+    header->step_count %= MOST_STEPS + 1u;
+    draft->tensor_bytes = header->tensor_count * sizeof draft->tensors[0];
+    draft->step_bytes = header->step_count * sizeof draft->steps[0];
+    if (draft->tensor_bytes == 0 || draft->step_bytes == 0 ||
+        sizeof *header + draft->tensor_bytes + draft->step_bytes > size) {
+        return false;
+    }
+    memcpy(draft->tensors, bytes + sizeof *header, draft->tensor_bytes);
+    memcpy(draft->steps, bytes + sizeof *header + draft->tensor_bytes, draft->step_bytes);
+    return true;
+}
+
+static size_t put(const struct draft *draft, uint8_t *bytes) {
+    memcpy(bytes, &draft->header, sizeof draft->header);
+    bytes += sizeof draft->header;
+    memcpy(bytes, draft->tensors, draft->tensor_bytes);
+    memcpy(bytes + draft->tensor_bytes, draft->steps, draft->step_bytes);
+    return sizeof draft->header + draft->tensor_bytes + draft->step_bytes;
+}
+
+/* A window that begins as far before its axis as it may: two fields that must fit together. */
+static void change_window(struct plan_step *step, uint32_t *noise) {
+    const uint16_t kernel = (uint16_t)(any_value(noise) | 1u);
+    const uint16_t pad = (uint16_t)(kernel - 1u - noise_below(noise, 3u) % kernel);
+    if (noise_below(noise, 2u) == 0) {
+        step->kernel_h = kernel;
+        step->pad_top = pad;
+    } else {
+        step->kernel_w = kernel;
+        step->pad_left = pad;
+    }
+}
+
+void plan_change_field(uint8_t *bytes, size_t size, uint32_t *noise) {
+    static struct draft draft;
+    if (!take(&draft, bytes, size)) {
+        return;
+    }
+    if (noise_below(noise, 16u) == 0) {
+        change_window(&draft.steps[noise_below(noise, draft.header.step_count)], noise);
+        put(&draft, bytes);
+        return;
+    }
+    uint8_t *record;
+    size_t record_bytes;
+    const uint32_t which = noise_below(noise, 8u);
+    if (which == 0) {
+        record = (uint8_t *)&draft.header;
+        record_bytes = sizeof draft.header;
+    } else if (which < 4u) {
+        record = (uint8_t *)&draft.tensors[noise_below(noise, draft.header.tensor_count)];
+        record_bytes = sizeof draft.tensors[0];
+    } else {
+        record = (uint8_t *)&draft.steps[noise_below(noise, draft.header.step_count)];
+        record_bytes = sizeof draft.steps[0];
+    }
+    /* The first bytes of tensors and steps are two fields of one byte, the rest are of two or four. */
+    const uint32_t value = any_value(noise);
+    const uint32_t width = noise_below(noise, 8u) == 0 ? 1u : 2u * (1u + noise_below(noise, 2u));
+    const size_t at = noise_below(noise, (uint32_t)(record_bytes / width)) * width;
+    memcpy(record + at, &value, width);
+    put(&draft, bytes);
+}
+
+static bool is_windowed(const struct plan_step *step) {
+    return step->op == OPERATOR_CONV2D || step->op == OPERATOR_DEPTHWISE_CONV2D ||
+           step->op == OPERATOR_MAX_POOL2D || step->op == OPERATOR_AVERAGE_POOL2D;
+}
+
+/* A number of windows of `kernel`, `stride` apart and starting `pad` before `in` elements, that
+ * plan_check accepts: from as few as leave no room for another to as many as touch one. Mostly few:
+ * large outputs take too long to be run. */
+static uint16_t windows(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t pad,
+                        uint32_t *noise) {
+    const uint32_t most = (in + pad - 1u) / stride;
+    const uint32_t room = in + pad + 1u;
+    const uint32_t least = room > kernel + stride ? (room - kernel - 1u) / stride : 0;
+    if (most <= least) {
+        return (uint16_t)(1u + most);
+    }
+    const uint32_t more = most - least, few = more < 4u ? more : 4u;
+    return (uint16_t)(1u + least + noise_below(noise, (noise_below(noise, 4u) ? few : more) + 1u));
+}
+
+static uint16_t at_least_one(uint16_t value) {
+    return value == 0 ? 1 : value;
+}
+
+static void repair_window(struct plan_step *step, bool windowed) {
+    step->kernel_h = windowed ? at_least_one(step->kernel_h) : 1;
+    step->kernel_w = windowed ? at_least_one(step->kernel_w) : 1;
+    step->stride_h = windowed ? at_least_one(step->stride_h) : 1;
+    step->stride_w = windowed ? at_least_one(step->stride_w) : 1;
+    step->pad_top = windowed ? step->pad_top % step->kernel_h : 0;
+    step->pad_left = windowed ? step->pad_left % step->kernel_w : 0;
+}
+
+static int32_t within(int32_t value, int32_t least, int32_t most) {
+    return value < least || value > most ? least + (value & 15) : value;
+}
+
+/* Constants p: those that the operator has in their range, the others zero. */
+static void repair_constants(struct plan_step *step) {
+    int32_t p[PLAN_CONSTANTS] = {0};
+    switch (step->op) {
+    case OPERATOR_DENSE:
+    case OPERATOR_GLOBAL_AVERAGE_POOL2D:
+    case OPERATOR_RELU:
+        p[0] = step->p[0] & INT32_MAX;
+        p[1] = within(step->p[1], -31, 30);
+        break;
+    case OPERATOR_SOFTMAX:
+        p[0] = step->p[0] & INT32_MAX;
+        p[1] = within(step->p[1], 0, 30);
+        p[2] = step->p[2] | INT32_MIN;
+        break;
+    case OPERATOR_ADD:
+        p[0] = within(step->p[0], 0, 22);
+        for (uint32_t i = 1; i < 7u; i += 2u) {
+            p[i] = step->p[i] & INT32_MAX;
+            p[i + 1u] = within(step->p[i + 1u], -31, 0);
+        }
+        break;
+    default:
+        break;
+    }
+    memcpy(step->p, p, sizeof p);
+}
+
+static void shape(struct plan_tensor *t, uint32_t height, uint32_t width, uint32_t channels) {
+    t->region = REGION_ARENA;
+    t->dtype = DTYPE_INT8;
+    t->height = (uint16_t)height;
+    t->width = (uint16_t)width;
+    t->channels = channels;
+}
+
+static void parameter(struct draft *draft, uint16_t *index, uint8_t dtype, uint32_t elements) {
+    if (elements == 0) {
+        *index = PLAN_NO_TENSOR;
+        return;
+    }
+    if (*index == PLAN_NO_TENSOR && dtype == DTYPE_INT32) {
+        return; /* a bias that is not there may stay away */
+    }
+    *index %= draft->header.tensor_count;
+    struct plan_tensor *t = &draft->tensors[*index];
+    t->dtype = dtype;
+    t->height = t->width = 1;
+    t->channels = elements;
+}
+
+static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *noise) {
+    const uint16_t count = draft->header.tensor_count;
+    step->op = (uint8_t)(OPERATOR_CONV2D + (step->op + 8u) % 9u);
+    step->reserved0 = 0;
+    step->reserved1 = 0;
+    step->input0 %= count;
+    step->output %= count;
+    step->input1 = step->op == OPERATOR_ADD ? step->input1 % count : PLAN_NO_TENSOR;
+    step->dilation_h = step->dilation_w = 1;
+    step->depth_multiplier =
+        step->op == OPERATOR_DEPTHWISE_CONV2D ? at_least_one(step->depth_multiplier) : 1;
+    if (step->activation_min < -128 || step->activation_min > 127) {
+        step->activation_min = -128;
+    }
+    if (step->activation_max > 127 || step->activation_max < step->activation_min) {
+        step->activation_max = 127;
+    }
+    repair_window(step, is_windowed(step));
+    repair_constants(step);
+
+    struct plan_tensor *in = &draft->tensors[step->input0], *out = &draft->tensors[step->output];
+    if (step->op == OPERATOR_DENSE) {
+        shape(in, 1, 1, in->channels);
+    }
+    shape(in, at_least_one(in->height), at_least_one(in->width),
+          in->channels == 0 ? 1 : in->channels);
+    const uint32_t taps = (uint32_t)step->kernel_h * step->kernel_w;
+    uint32_t channels = in->channels, weights = 0;
+    bool per_channel = false;
+    switch (step->op) {
+    case OPERATOR_CONV2D:
+        channels = out->channels == 0 ? 1 : out->channels;
+        weights = taps * in->channels * channels;
+        per_channel = true;
+        break;
+    case OPERATOR_DEPTHWISE_CONV2D:
+        channels = in->channels * step->depth_multiplier;
+        weights = taps * channels;
+        per_channel = true;
+        break;
+    case OPERATOR_DENSE:
+        channels = out->channels == 0 ? 1 : out->channels;
+        weights = in->channels * channels;
+        break;
+    default:
+        break;
+    }
+    if (is_windowed(step)) {
+        shape(out,
+              windows(in->height, step->kernel_h, step->stride_h, step->pad_top, noise),
+              windows(in->width, step->kernel_w, step->stride_w, step->pad_left, noise), channels);
+    } else if (step->op == OPERATOR_DENSE || step->op == OPERATOR_GLOBAL_AVERAGE_POOL2D) {
+        shape(out, 1, 1, channels);
+    } else {
+        shape(out, in->height, in->width, channels);
+        if (step->op == OPERATOR_ADD) {
+            shape(&draft->tensors[step->input1], in->height, in->width, channels);
+        }
+    }
+    if (per_channel && step->multipliers == PLAN_NO_TENSOR) {
+        step->multipliers = step->shifts = step->bias;
+    }
+    parameter(draft, &step->weights, DTYPE_INT8, weights);
+    parameter(draft, &step->bias, DTYPE_INT32, weights == 0 ? 0 : channels);
+    parameter(draft, &step->multipliers, DTYPE_INT32, per_channel ? channels : 0);
+    parameter(draft, &step->shifts, DTYPE_INT32, per_channel ? channels : 0);
+}
+
+static uint32_t up(uint32_t bytes) {
+    return (bytes + 15u) & ~15u;
+}
+
+/* Lays all tensors out side by side in their regions, and scratch memory behind those in RAM. */
+static void lay_out(struct draft *draft) {
+    struct plan_header *header = &draft->header;
+    uint32_t arena = 0, parameters = 0;
+    for (uint32_t i = 0; i < header->tensor_count; i++) {
+        struct plan_tensor *t = &draft->tensors[i];
+        t->region %= 2u;
+        t->dtype %= 2u;
+        t->height = at_least_one(t->height);
+        t->width = at_least_one(t->width);
+        t->channels = t->channels == 0 ? 1 : t->channels;
+        t->reserved = 0;
+        t->zero_point = (int8_t)t->zero_point;
+        t->bytes = (uint32_t)t->height * t->width * t->channels * (t->dtype == DTYPE_INT8 ? 1u : 4u);
+        uint32_t *end = t->region == REGION_ARENA ? &arena : &parameters;
+        t->offset = *end;
+        *end += up(t->bytes);
+    }
+    const struct plan plan = {header, draft->tensors, draft->steps, NULL, NULL};
+    uint32_t scratch = 0;
+    for (uint32_t i = 0; i < header->step_count; i++) {
+        struct plan_step *step = &draft->steps[i];
+        const uint64_t taps = (uint64_t)step->kernel_h * step->kernel_w;
+        /* Arm's functions count in 32 bits: larger windows are not asked about. */
+        const bool small = taps * draft->tensors[step->input0].channels <= 4u * 0xFFFFu;
+        step->scratch_offset = arena;
+        step->scratch_bytes = small ? kernels_scratch_bytes(&plan, step) : 0;
+        scratch = step->scratch_bytes > scratch ? step->scratch_bytes : scratch;
+    }
+    header->arena_bytes = arena + up(scratch);
+    header->parameter_bytes = parameters;
+}
+
+size_t plan_repair(uint8_t *bytes, size_t size, uint32_t *noise) {
+    static struct draft draft;
+    if (!take(&draft, bytes, size)) {
+        return size;
+    }
+    struct plan_header *header = &draft.header;
+    for (uint32_t i = 0; i < header->step_count; i++) {
+        repair_step(&draft, &draft.steps[i], noise);
+    }
+    lay_out(&draft);
+    header->magic = PLAN_MAGIC;
+    header->version = PLAN_VERSION;
+    header->header_bytes = sizeof *header;
+    header->input_tensor %= header->tensor_count;
+    header->output_tensor %= header->tensor_count;
+    header->kernel_set = KERNELS_CMSIS_NN;
+    header->parameters %= 2u;
+    header->reserved0 = 0;
+    memset(header->reserved1, 0, sizeof header->reserved1);
+    header->plan_bytes = (uint32_t)(sizeof *header + draft.tensor_bytes + draft.step_bytes);
+    return put(&draft, bytes);
+}
