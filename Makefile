@@ -16,7 +16,7 @@ setup-tests:    ## the same, QEMU and the second compiler
 
 demo: setup     ## search a LeNet-like space on the virtual NUCLEO-L496ZG
 	$(VENV)/hwnas search --space lenet --board nucleo_l496zg --trials 100 \
-	    --max-latency-ms 25 --max-energy-mj 1.2 --max-ram-kib 32 --max-flash-kib 160 \
+	    --max-latency-ms 30 --max-energy-mj 1.4 --max-ram-kib 32 --max-flash-kib 160 \
 	    --storage sqlite:///demo/study.db --table sqlite:///demo/table.db \
 	    --plot demo/front.png
 
