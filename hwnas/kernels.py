@@ -108,8 +108,8 @@ def find_kernel_set(name: str, dtype: DType) -> KernelSet:
 def scratch_bytes(layer: Layer) -> int:
     """Bytes of scratch memory that a layer's kernel asks for while it runs.
 
-    The values are those of the ``*_get_buffer_size`` functions, in bytes. hwnas's own kernels
-    (softmax, relu, add, global average pooling) and CMSIS-NN's max pooling ask for none.
+    The values are those of the ``*_get_buffer_size`` functions, in bytes. Of hwnas's own kernels
+    only the grouped convolution asks for any; CMSIS-NN's max pooling asks for none.
 
     Example:
         >>> from hwnas.network import conv2d
@@ -120,6 +120,8 @@ def scratch_bytes(layer: Layer) -> int:
         return 0
     operator, channels = layer.operator, layer.input_shape[-1]
     taps = math.prod(layer.kernel_size)
+    if layer.groups != 1:
+        return 2 * channels // layer.groups * taps  # grouped_convolution.c: two columns of bytes
     if operator is Operator.CONV2D and not _is_pointwise(layer):
         # arm_convolve_s8.c; arm_convolve_1_x_n_s8.c asks for the same without MVE. Two columns.
         return 2 * channels * taps * _INT16_BYTES
@@ -134,6 +136,24 @@ def scratch_bytes(layer: Layer) -> int:
     if operator is Operator.AVERAGE_POOL2D:
         return channels * _INT32_BYTES  # arm_avgpool_s8.c: one sum a channel
     return 0
+
+
+IN_PLACE: Final = frozenset(
+    {
+        Operator.SOFTMAX,
+        Operator.RELU,
+        Operator.RELU6,
+        Operator.LEAKY_RELU,
+        Operator.LOGISTIC,
+        Operator.TANH,
+        Operator.HARD_SWISH,
+        Operator.ADD,
+        Operator.SUB,
+        Operator.MUL,
+    }
+)
+"""Operators whose kernels may write their output over an input of its size: each element is read
+before the one in its place is written (firmware/src/check_memory.c)."""
 
 
 def kernel_variant(layer: Layer) -> str:
@@ -165,6 +185,17 @@ _VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
         Operator.RELU: "own_relu",
         Operator.RELU6: "own_relu",
         Operator.ADD: "own_add",
+        Operator.SUB: "own_sub",
+        Operator.MUL: "own_mul",
+        Operator.CONCATENATION: "own_concatenation",
+        Operator.PAD: "own_pad",
+        Operator.GLOBAL_MAX_POOL2D: "own_global_max_pool",
+        Operator.LOGISTIC: "own_logistic",
+        Operator.TANH: "own_tanh",
+        Operator.HARD_SWISH: "own_hard_swish",
+        Operator.LEAKY_RELU: "own_leaky_relu",
+        Operator.QUANTIZE: "own_quantize",
+        Operator.DEQUANTIZE: "own_dequantize",
         Operator.RESHAPE: "none",
     }
 )
@@ -175,6 +206,8 @@ def _is_pointwise(layer: Layer) -> bool:
 
 
 def _convolution_variant(layer: Layer) -> str:
+    if layer.groups != 1:
+        return "own_grouped_convolution"
     if _is_pointwise(layer):
         return "arm_convolve_1x1_s8_fast" if layer.strides == (1, 1) else "arm_convolve_1x1_s8"
     single_row = layer.input_shape[0] == 1 and layer.kernel_size[0] == 1

@@ -23,20 +23,32 @@ from hwnas.device.protocol import STATUS_BYTES, ResetCause
 from hwnas.errors import BoardMismatchError, BoardProtocolError, HwnasError, PlanError
 from hwnas.firmware import FirmwareManifest
 from hwnas.network import (
+    DType,
     Layer,
     Network,
     NetworkBuilder,
     Node,
+    Operator,
     add,
     average_pool2d,
+    binary,
+    concatenation,
     conv2d,
     dense,
     depthwise_conv2d,
+    dequantize,
     global_average_pool2d,
+    global_max_pool2d,
+    hard_swish,
+    leaky_relu,
+    logistic,
     max_pool2d,
+    pad,
+    quantize,
     relu,
     relu6,
     softmax,
+    tanh,
 )
 from hwnas.plan import (
     ExecutionPlan,
@@ -112,6 +124,21 @@ KERNEL_CASES: Final = (
     KernelCase(relu((5, 5, 4)), 0x8C68_344F),
     KernelCase(relu6((5, 5, 4)), 0x4006_B2AB),
     KernelCase(add((6, 5, 4), activation="relu"), 0x7ACD_B2D1),
+    KernelCase(binary(Operator.ADD, (7, 5, 3), operand=(3,)), 0x9DF2_7512),
+    KernelCase(binary(Operator.SUB, (6, 5, 4), (6, 5, 4)), 0xCA03_B046),
+    KernelCase(binary(Operator.MUL, (9, 9, 5), operand=(1,), activation="relu6"), 0x1132_372F),
+    KernelCase(conv2d((8, 7, 6), 9, 3, groups=3), 0xD568_6C54),
+    KernelCase(conv2d((9, 9, 4), 5, 3, dilation=2), 0x33E2_32E9),
+    KernelCase(depthwise_conv2d((9, 9, 5), 3, dilation=(2, 3)), 0xEE06_789B),
+    KernelCase(concatenation([(5, 4, 3), (5, 4, 6), (5, 4, 2)]), 0x1B72_E674),
+    KernelCase(pad((5, 4, 3), (1, 2, 3, 0)), 0x4D4A_5E77),
+    KernelCase(global_max_pool2d((7, 5, 6)), 0x40FF_B7E1),
+    KernelCase(leaky_relu((5, 5, 4)), 0x8D16_EFC5),
+    KernelCase(logistic((9, 9, 8)), 0x36F4_E7E1),
+    KernelCase(tanh((5, 5, 4)), 0xF011_0A7A),
+    KernelCase(hard_swish((9, 9, 8)), 0x4CA9_5385),
+    KernelCase(quantize((5, 5, 4)), 0x5EA7_0B21),
+    KernelCase(dequantize((5, 5, 4)), 0xC8BA_6EE6),
 )
 """Every kernel and variant, with what all boards and emulators must compute."""
 
@@ -156,21 +183,29 @@ def run_selftest(
 def kernel_plan(layer: Layer) -> tuple[ExecutionPlan, bytes]:
     """A plan of one layer with seeded parameters in its arena, and the seeded input.
 
-    An addition adds what two convolutions make of the input, so that its operands differ.
+    What reads several inputs gets what convolutions make of one, so that they differ.
     """
     network = _network_of(layer)
     plan = compile_plan(network, parameters=kernel_parameters(network), placement="arena")
-    return plan, _stream("input", math.prod(network.input_shape))
+    image = _stream("input", math.prod(network.input_shape))
+    if network.dtype_of(0) is DType.FLOAT32:
+        floats = np.frombuffer(image, np.int8).astype("<f4") * np.float32(0.13)
+        return plan, floats.tobytes()
+    return plan, image
 
 
 def kernel_parameters(network: Network) -> NetworkParameters:
-    """Seeded parameters of a network: every value has the same quantization."""
+    """Seeded parameters of a network: every int8 value has the same quantization."""
     quantization = TensorQuantization(_SCALE, _ZERO_POINT)
     layers = [
         LayerParameters() if node.layer.is_free else _seeded(f"layer {i}", node.layer, quantization)
         for i, node in enumerate(network.nodes)
     ]
-    return NetworkParameters((_ZERO_POINT,) * (len(network.nodes) + 1), tuple(layers))
+    points = [
+        _ZERO_POINT if network.dtype_of(value) is DType.INT8 else 0
+        for value in range(len(network.nodes) + 1)
+    ]
+    return NetworkParameters(tuple(points), tuple(layers))
 
 
 def run_kernel(client: BoardClient, layer: Layer) -> bytes:
@@ -185,7 +220,8 @@ def run_kernel(client: BoardClient, layer: Layer) -> bytes:
         client.write_tensor(index, data)
     client.write_tensor(plan.input_tensor, image)
     client.run(warmup=0, per_layer=False, fill_inputs=False, step_count=len(plan.step_nodes))
-    return client.read_tensor(plan.output_tensor, math.prod(layer.output_shape))
+    size = math.prod(layer.output_shape) * (1 if layer.output_dtype is DType.INT8 else 4)
+    return client.read_tensor(plan.output_tensor, size)
 
 
 class _Skip(Exception):
@@ -196,8 +232,7 @@ def _network_of(layer: Layer) -> Network:
     if len(layer.input_shapes) == 1:
         return Network(layer.input_shape, (Node(layer, (0,)),))
     b = NetworkBuilder(layer.input_shape)
-    channels = layer.input_shape[-1]
-    b.append(layer, b.conv2d(b.input, channels, 1), b.conv2d(b.input, channels, 1))
+    b.append(layer, *(b.conv2d(b.input, shape[-1], 1) for shape in layer.input_shapes))
     return b.build()
 
 
@@ -216,6 +251,8 @@ def _seeded(name: str, layer: Layer, quantization: TensorQuantization) -> LayerP
         weights=_stream(f"{name} weights", weights),
         weight_scales=scales,
         bias=[int(b) // 16 for b in biases],
+        operand=_stream(f"{name} operand", counts.get(ParameterKind.OPERAND, 0)),
+        operand_quantization=quantization,
     )
 
 

@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from hwnas.network import (
     PARAMETRIC,
     Activation,
+    DType,
     Layer,
     Network,
     Operator,
@@ -33,6 +34,17 @@ _CODES = {
     Operator.RELU: schema.BuiltinOperator.RELU,
     Operator.RELU6: schema.BuiltinOperator.RELU6,
     Operator.ADD: schema.BuiltinOperator.ADD,
+    Operator.SUB: schema.BuiltinOperator.SUB,
+    Operator.MUL: schema.BuiltinOperator.MUL,
+    Operator.CONCATENATION: schema.BuiltinOperator.CONCATENATION,
+    Operator.PAD: schema.BuiltinOperator.PAD,
+    Operator.GLOBAL_MAX_POOL2D: schema.BuiltinOperator.REDUCE_MAX,
+    Operator.LOGISTIC: schema.BuiltinOperator.LOGISTIC,
+    Operator.TANH: schema.BuiltinOperator.TANH,
+    Operator.HARD_SWISH: schema.BuiltinOperator.HARD_SWISH,
+    Operator.LEAKY_RELU: schema.BuiltinOperator.LEAKY_RELU,
+    Operator.QUANTIZE: schema.BuiltinOperator.QUANTIZE,
+    Operator.DEQUANTIZE: schema.BuiltinOperator.DEQUANTIZE,
     Operator.RESHAPE: schema.BuiltinOperator.RESHAPE,
 }
 _ACTIVATIONS = {
@@ -45,24 +57,63 @@ _ACTIVATIONS = {
 _SAME_QUANTIZATION = {
     Operator.MAX_POOL2D,
     Operator.AVERAGE_POOL2D,
+    Operator.GLOBAL_MAX_POOL2D,
+    Operator.PAD,
+    Operator.CONCATENATION,
     Operator.RESHAPE,
     Operator.RELU6,
 }
+# And the only quantization of what these make.
+_GIVEN_QUANTIZATION = {
+    Operator.SOFTMAX: (1 / 256, -128),
+    Operator.LOGISTIC: (1 / 256, -128),
+    Operator.TANH: (1 / 128, 0),
+}
+_PLAIN_OPTIONS = {
+    Operator.GLOBAL_AVERAGE_POOL2D: "ReducerOptions",
+    Operator.GLOBAL_MAX_POOL2D: "ReducerOptions",
+    Operator.PAD: "PadOptions",
+    Operator.HARD_SWISH: "HardSwishOptions",
+    Operator.QUANTIZE: "QuantizeOptions",
+    Operator.DEQUANTIZE: "DequantizeOptions",
+}
+_NO_OPTIONS = {Operator.RELU, Operator.RELU6, Operator.LOGISTIC, Operator.TANH}
 _INT8_DEVIATION = 74.0
+ALPHA = 0.17
+"""Of every leaky rectifier."""
 
 
-def random_model(network: Network, seed: int) -> bytes:
-    """The flatbuffer of ``network`` with random weights, biases, scales and zero points."""
-    writer = _Writer(np.random.default_rng(seed))
-    values = [writer.activation(network.input_shape, writer.random_quantization())]
+def random_model(network: Network, seed: int, *, wide: bool = False) -> bytes:
+    """The flatbuffer of ``network`` with random weights, biases, scales and zero points.
+
+    Scales that are ``wide`` are over three orders of magnitude, and far from those of the inputs.
+    """
+    writer = _Writer(np.random.default_rng(seed), wide)
+    floats = network.dtype_of(0) is DType.FLOAT32
+    quantization = None if floats else writer.random_quantization()
+    values = [writer.activation(network.input_shape, quantization)]
     for node in network.nodes:
         values.append(writer.node(node.layer, [values[i] for i in node.inputs]))
     return writer.finish(values[0], values[-1])
 
 
+def requantizing_model(size: int, source: Quantization, target: Quantization) -> bytes:
+    """A vector brought from one quantization to another, which no layer of a network does."""
+    writer = _Writer(np.random.default_rng(0), wide=False)
+    values = [writer.activation((size,), quantization) for quantization in (source, target)]
+    writer.operator(
+        schema.BuiltinOperator.QUANTIZE,
+        [values[0]],
+        values[1],
+        (schema.BuiltinOptions.QuantizeOptions, schema.QuantizeOptionsT()),
+    )
+    return writer.finish(*values)
+
+
 class _Writer:
-    def __init__(self, random: np.random.Generator) -> None:
+    def __init__(self, random: np.random.Generator, wide: bool) -> None:
         self._random = random
+        self._wide = wide
         self._buffers: list[Any] = [schema.BufferT()]
         self._tensors: list[Any] = []
         self._operators: list[Any] = []
@@ -73,11 +124,16 @@ class _Writer:
     def random_quantization(self, scale: float | None = None) -> Quantization:
         """Zero points at both ends are as likely as all others together."""
         point = self._random.choice([-128, 127, *self._random.integers(-128, 128, 2)])
+        if scale is None and self._wide:
+            scale = float(10 ** self._random.uniform(-3, 0))
         if scale is None:
             scale = float(self._random.uniform(0.01, 0.2))
         return float(np.float32(scale)), int(point)
 
-    def activation(self, shape: Shape, quantization: Quantization) -> int:
+    def activation(self, shape: Shape, quantization: Quantization | None) -> int:
+        """Floats where there is no quantization."""
+        if quantization is None:
+            return self._tensor((1, *shape), schema.TensorType.FLOAT32, None)
         index = self._tensor((1, *shape), schema.TensorType.INT8, [quantization[0]])
         self._tensors[index].quantization.zeroPoint = [quantization[1]]
         self._quantization[index] = quantization
@@ -85,15 +141,25 @@ class _Writer:
         return index
 
     def node(self, layer: Layer, inputs: list[int]) -> int:
+        if layer.operator is Operator.CONCATENATION:
+            inputs = [self._as_first(inputs[0], i) for i in inputs]
         output = self.activation(layer.output_shape, self._output_quantization(layer, inputs))
         constants = self._constants(layer, inputs, self._weight_scales(layer))
-        kind, options = _options(layer)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = self._code(_CODES[layer.operator])
-        operator.inputs, operator.outputs = [*inputs, *constants], [output]
-        operator.builtinOptionsType, operator.builtinOptions = kind, options
-        self._operators.append(operator)
+        self.operator(_CODES[layer.operator], [*inputs, *constants], output, _options(layer))
         return output
+
+    def operator(self, code: int, inputs: list[int], output: int, options: tuple[int, Any]) -> None:
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(code)
+        operator.inputs, operator.outputs = inputs, [output]
+        operator.builtinOptionsType, operator.builtinOptions = options
+        self._operators.append(operator)
+
+    def _as_first(self, first: int, other: int) -> int:
+        """Concatenation joins bytes: all inputs get the first one's quantization."""
+        self._quantization[other] = self._quantization[first]
+        self._tensors[other].quantization = self._tensors[first].quantization
+        return other
 
     def finish(self, source: int, target: int) -> bytes:
         graph = schema.SubGraphT()
@@ -112,29 +178,49 @@ class _Writer:
             return []
         taps = math.prod(layer.kernel_size)
         if layer.operator is not Operator.DEPTHWISE_CONV2D:
-            taps *= layer.input_shape[-1]
+            taps *= layer.input_shape[-1] // layer.groups
         count = 1 if layer.operator is Operator.DENSE else layer.output_shape[-1]
         scales = self._random.uniform(0.5, 1.5, count) / (_INT8_DEVIATION * math.sqrt(taps))
         return [float(s) for s in scales.astype(np.float32)]
 
-    def _output_quantization(self, layer: Layer, inputs: list[int]) -> Quantization:
+    def _output_quantization(self, layer: Layer, inputs: list[int]) -> Quantization | None:
         if layer.operator in _SAME_QUANTIZATION:
             return self._quantization[inputs[0]]
-        if layer.operator is Operator.SOFTMAX:
-            return (1 / 256, -128)
+        if layer.operator in _GIVEN_QUANTIZATION:
+            return _GIVEN_QUANTIZATION[layer.operator]
+        if layer.operator is Operator.DEQUANTIZE:
+            return None
+        if layer.operator is Operator.QUANTIZE:
+            return self.random_quantization()
         scale = max(self._quantization[i][0] for i in inputs)
+        if layer.operator is Operator.MUL and not layer.operand:
+            # As large as the products are, and far larger than a step of them.
+            scale = math.prod(self._quantization[i][0] for i in inputs)
+            scale = min(scale * float(self._random.choice([3, 30, 200])), 0.5)
+        if self._wide:
+            return self.random_quantization(scale * float(10 ** self._random.uniform(-1.9, 2.5)))
         return self.random_quantization(scale * float(self._random.uniform(0.6, 1.5)))
 
     def _constants(self, layer: Layer, inputs: list[int], weight_scales: list[float]) -> list[int]:
-        if layer.operator is Operator.GLOBAL_AVERAGE_POOL2D:
+        if layer.operator in (Operator.GLOBAL_AVERAGE_POOL2D, Operator.GLOBAL_MAX_POOL2D):
             return [self._constant(np.array([1, 2], np.int32))]
+        if layer.operator is Operator.PAD:
+            top, left, bottom, right = layer.padding
+            amounts = [[0, 0], [top, bottom], [left, right], [0, 0]]
+            return [self._constant(np.array(amounts, np.int32))]
+        if layer.operand:
+            return [self._operand(layer.operand)]
         if layer.operator is Operator.RESHAPE:
             return [self._constant(np.array([1, *layer.output_shape], np.int32))]
         if not weight_scales:
             return []
         channels = layer.output_shape[-1]
         shape = {
-            Operator.CONV2D: (channels, *layer.kernel_size, layer.input_shape[-1]),
+            Operator.CONV2D: (
+                channels,
+                *layer.kernel_size,
+                layer.input_shape[-1] // layer.groups,
+            ),
             Operator.DEPTHWISE_CONV2D: (1, *layer.kernel_size, channels),
             Operator.DENSE: (channels, layer.input_shape[-1]),
         }[layer.operator]
@@ -147,6 +233,13 @@ class _Writer:
             bias = self._random.integers(-9000, 9000, channels, dtype=np.int32)
             constants.append(self._constant(bias, scales))
         return constants
+
+    def _operand(self, shape: Shape) -> int:
+        values = self._random.integers(-128, 128, shape, dtype=np.int8)
+        scale, point = self.random_quantization()
+        index = self._constant(values, [scale])
+        self._tensors[index].quantization.zeroPoint = [point]
+        return index
 
     def _constant(
         self,
@@ -199,10 +292,19 @@ def _options(layer: Layer) -> tuple[int, Any]:
         softmax = schema.SoftmaxOptionsT()
         softmax.beta = 1.0
         return kinds.SoftmaxOptions, softmax
-    if layer.operator is Operator.GLOBAL_AVERAGE_POOL2D:
-        return kinds.ReducerOptions, schema.ReducerOptionsT()
-    if layer.operator in (Operator.RELU, Operator.RELU6):
+    if layer.operator in _PLAIN_OPTIONS:
+        name = _PLAIN_OPTIONS[layer.operator]
+        return getattr(kinds, name), getattr(schema, f"{name}T")()
+    if layer.operator in _NO_OPTIONS:
         return kinds.NONE, None
+    if layer.operator is Operator.LEAKY_RELU:
+        leaky = schema.LeakyReluOptionsT()
+        leaky.alpha = ALPHA
+        return kinds.LeakyReluOptions, leaky
+    if layer.operator is Operator.CONCATENATION:
+        joined = schema.ConcatenationOptionsT()
+        joined.axis = 1 + len(layer.output_shape) + layer.axis
+        return kinds.ConcatenationOptions, joined
     kind, options = {
         Operator.CONV2D: (kinds.Conv2DOptions, schema.Conv2DOptionsT),
         Operator.DEPTHWISE_CONV2D: (
@@ -213,6 +315,8 @@ def _options(layer: Layer) -> tuple[int, Any]:
         Operator.MAX_POOL2D: (kinds.Pool2DOptions, schema.Pool2DOptionsT),
         Operator.AVERAGE_POOL2D: (kinds.Pool2DOptions, schema.Pool2DOptionsT),
         Operator.ADD: (kinds.AddOptions, schema.AddOptionsT),
+        Operator.SUB: (kinds.SubOptions, schema.SubOptionsT),
+        Operator.MUL: (kinds.MulOptions, schema.MulOptionsT),
     }[layer.operator]
     written = options()
     written.fusedActivationFunction = activation
@@ -221,6 +325,8 @@ def _options(layer: Layer) -> tuple[int, Any]:
         written.padding = _padding(layer)
     if hasattr(written, "filterHeight"):
         written.filterHeight, written.filterWidth = layer.kernel_size
+    if hasattr(written, "dilationHFactor"):
+        written.dilationHFactor, written.dilationWFactor = layer.dilation
     if layer.operator is Operator.DEPTHWISE_CONV2D:
         written.depthMultiplier = layer.depth_multiplier
     return kind, written
@@ -231,17 +337,17 @@ def _padding(layer: Layer) -> int:
     if layer.padding == (0, 0, 0, 0):
         height, width, _ = layer.input_shape
         outputs = [
-            (size - kernel) // stride + 1
-            for size, kernel, stride in zip(
-                (height, width), layer.kernel_size, layer.strides, strict=True
+            (size - (kernel - 1) * dilation - 1) // stride + 1
+            for size, kernel, stride, dilation in zip(
+                (height, width), layer.kernel_size, layer.strides, layer.dilation, strict=True
             )
         ]
         assert tuple(outputs) == layer.output_shape[:2]
         return int(schema.Padding.VALID)
     rows, columns = (
-        same_padding(size, kernel, stride)
-        for size, kernel, stride in zip(
-            layer.input_shape[:2], layer.kernel_size, layer.strides, strict=True
+        same_padding(size, kernel, stride, dilation)
+        for size, kernel, stride, dilation in zip(
+            layer.input_shape[:2], layer.kernel_size, layer.strides, layer.dilation, strict=True
         )
     )
     assert (rows[0], columns[0], rows[1], columns[1]) == layer.padding

@@ -16,21 +16,33 @@ from tflite_micro.python.tflite_micro import runtime
 
 from hwnas.device import BoardClient
 from hwnas.network import (
+    PARAMETRIC,
+    DType,
     Layer,
     Network,
     Node,
+    Operator,
     Shape,
-    add,
     average_pool2d,
+    binary,
+    concatenation,
     conv2d,
     dense,
     depthwise_conv2d,
+    dequantize,
     global_average_pool2d,
+    global_max_pool2d,
+    hard_swish,
+    leaky_relu,
+    logistic,
     max_pool2d,
+    pad,
+    quantize,
     relu,
     relu6,
     reshape,
     softmax,
+    tanh,
 )
 from hwnas.plan import (
     LayerParameters,
@@ -41,11 +53,32 @@ from hwnas.plan import (
 )
 
 Int8 = npt.NDArray[np.int8]
+Values = npt.NDArray[np.int8] | npt.NDArray[np.float32]
+"""Of a network's ends; floats at those of a network that quantizes or dequantizes."""
+_NUMPY = {DType.INT8: np.int8, DType.FLOAT32: np.float32}
 _CODES = schema.BuiltinOperator
 _ACTIVATIONS = {
     schema.ActivationFunctionType.NONE: "none",
     schema.ActivationFunctionType.RELU: "relu",
     schema.ActivationFunctionType.RELU6: "relu6",
+}
+_PLAIN = {
+    _CODES.MEAN: global_average_pool2d,
+    _CODES.REDUCE_MAX: global_max_pool2d,
+    _CODES.SOFTMAX: softmax,
+    _CODES.RELU: relu,
+    _CODES.RELU6: relu6,
+    _CODES.LEAKY_RELU: leaky_relu,
+    _CODES.LOGISTIC: logistic,
+    _CODES.TANH: tanh,
+    _CODES.HARD_SWISH: hard_swish,
+    _CODES.QUANTIZE: quantize,
+    _CODES.DEQUANTIZE: dequantize,
+}
+_BINARY = {
+    _CODES.ADD: Operator.ADD,
+    _CODES.SUB: Operator.SUB,
+    _CODES.MUL: Operator.MUL,
 }
 _PADDINGS = {schema.Padding.SAME: "same", schema.Padding.VALID: "valid"}
 
@@ -59,17 +92,17 @@ class Model:
     parameters: NetworkParameters
 
 
-def interpret(flat: bytes, image: Int8) -> Int8:
+def interpret(flat: bytes, image: Values) -> Values:
     """The output of TFLite for Microcontrollers, flattened."""
     interpreter = runtime.Interpreter.from_bytes(flat, arena_size=1 << 20)
     shape = interpreter.get_input_details(0)["shape"]
     interpreter.set_input(image.reshape(shape), 0)
     interpreter.invoke()
-    output: Int8 = interpreter.get_output(0)
+    output: Values = interpreter.get_output(0)
     return output.reshape(-1)
 
 
-def run_on_board(client: BoardClient, model: Model, image: Int8) -> Int8:
+def run_on_board(client: BoardClient, model: Model, image: Values) -> Values:
     """The output of the firmware, flattened; the parameters travel with the plan."""
     plan = compile_plan(model.network, parameters=model.parameters, placement="arena")
     client.load(plan.data)
@@ -77,8 +110,41 @@ def run_on_board(client: BoardClient, model: Model, image: Int8) -> Int8:
         client.write_tensor(index, data)
     client.write_tensor(plan.input_tensor, image.tobytes())
     client.run(warmup=0, per_layer=False, fill_inputs=False, step_count=len(plan.step_nodes))
-    size = int(np.prod(model.network.output_shape))
-    return np.frombuffer(client.read_tensor(plan.output_tensor, size), np.int8)
+    kind = np.dtype(_NUMPY[model.network.layers[-1].output_dtype])
+    size = int(np.prod(model.network.output_shape)) * kind.itemsize
+    return np.frombuffer(client.read_tensor(plan.output_tensor, size), kind)
+
+
+def images(network: Network, seed: int, count: int = 2) -> list[Values]:
+    """Uniform values, and values near the ends, where kernels saturate."""
+    random = np.random.default_rng(seed)
+    size = int(np.prod(network.input_shape))
+    if network.dtype_of(0) is DType.FLOAT32:
+        return floats(random, size, count)
+    uniform = random.integers(-128, 128, (count - 1, size), dtype=np.int8)
+    ends = random.choice(np.array([-128, -127, 126, 127], np.int8), size)
+    return [*uniform, ends]
+
+
+def floats(random: np.random.Generator, size: int, count: int) -> list[Values]:
+    """Values around int8's range, halves of the scales that occur, and huge and tiny ones."""
+    special = np.array(
+        [0.0, -0.0, 1e-45, -1e-38, 0.005, 0.015, 0.025, 0.125, 0.5, -0.5, 1.5, 1e6, -1e6, 1e5],
+        np.float32,
+    )
+    uniform = random.normal(0, 5, (count - 1, size)).astype(np.float32)
+    return [*uniform, random.choice(special, size)]
+
+
+def assert_exact(client: BoardClient, model: Model, inputs: list[Values]) -> None:
+    for image in inputs:
+        expected, found = interpret(model.flat, image), run_on_board(client, model, image)
+        wrong = np.flatnonzero(expected != found)
+        assert wrong.size == 0, (
+            f"{[layer.describe() for layer in model.network.layers]}: {wrong.size} of "
+            f"{expected.size} outputs differ, at {wrong[:5]}: {expected[wrong[:5]]} expected, "
+            f"{found[wrong[:5]]} found"
+        )
 
 
 def convert(model: Any) -> bytes:
@@ -121,10 +187,14 @@ class _Reader:
             code = self._model.operatorCodes[operator.opcodeIndex]
             builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
             inputs, output = [int(i) for i in operator.inputs], int(operator.outputs[0])
+            if builtin in (_CODES.ADD, _CODES.MUL) and inputs[0] not in self._values:
+                inputs.reverse()  # these commute, and a layer's constant is its second operand
             layer = self._layer(builtin, operator.builtinOptions, inputs, output)
             sources = inputs[: len(layer.input_shapes)]
             nodes.append(Node(layer, tuple(self._values[i] for i in sources)))
-            layers.append(self._parameters(layer, sources, inputs[len(sources) :], output))
+            constants = inputs[len(sources) :]
+            alpha = getattr(operator.builtinOptions, "alpha", 0.0)
+            layers.append(self._parameters(layer, sources, constants, output, alpha))
             points.append(self._quantization(output).zero_point)
             self._values[output] = number + 1
         network = Network(self._shape(source), tuple(nodes))
@@ -132,19 +202,30 @@ class _Reader:
 
     def _layer(self, builtin: int, options: Any, inputs: list[int], output: int) -> Layer:
         source, target = self._shape(inputs[0]), self._shape(output)
-        plain = {
-            _CODES.MEAN: global_average_pool2d,
-            _CODES.SOFTMAX: softmax,
-            _CODES.RELU: relu,
-            _CODES.RELU6: relu6,
-        }
-        if builtin in plain:
-            return plain[builtin](source)
+        if builtin in _PLAIN:
+            return _PLAIN[builtin](source)
+        if builtin == _CODES.PAD:
+            amounts = np.frombuffer(self._data(inputs[1]), "<i4").reshape(4, 2)[1:3].T
+            top, left, bottom, right = (int(n) for n in amounts.flat)
+            return pad(source, (top, left, bottom, right))
+        if builtin == _CODES.CONCATENATION:
+            axis = int(options.axis)
+            rank = len(self._full_shape(output))
+            return concatenation(
+                [self._shape(i) for i in inputs], axis=axis if axis < 0 else axis - rank
+            )
         if builtin == _CODES.RESHAPE:
             return reshape(source, target)
         activation = _ACTIVATIONS[options.fusedActivationFunction]
-        if builtin == _CODES.ADD:
-            return add(source, activation=activation)
+        if builtin in _BINARY:
+            constant = inputs[1] not in self._values
+            return binary(
+                _BINARY[builtin],
+                source,
+                () if constant else self._shape(inputs[1]),
+                operand=self._full_shape(inputs[1]) if constant else (),
+                activation=activation,
+            )
         biased = len(inputs) == 3 and inputs[2] >= 0
         if builtin == _CODES.FULLY_CONNECTED:
             return dense(source, target[0], activation=activation, use_bias=biased)
@@ -156,9 +237,12 @@ class _Reader:
         if builtin in (_CODES.MAX_POOL_2D, _CODES.AVERAGE_POOL_2D):
             pool = max_pool2d if builtin == _CODES.MAX_POOL_2D else average_pool2d
             return pool(source, (options.filterHeight, options.filterWidth), **window)
-        kernel = self._full_shape(inputs[1])[1:3]
+        filters = self._full_shape(inputs[1])
+        kernel = filters[1:3]
+        window["dilation"] = (options.dilationHFactor, options.dilationWFactor)
         if builtin == _CODES.CONV_2D:
-            return conv2d(source, target[2], kernel, use_bias=biased, **window)
+            groups = source[2] // filters[3]
+            return conv2d(source, target[2], kernel, groups=groups, use_bias=biased, **window)
         assert builtin == _CODES.DEPTHWISE_CONV_2D, builtin
         return depthwise_conv2d(
             source,
@@ -169,12 +253,15 @@ class _Reader:
         )
 
     def _parameters(
-        self, layer: Layer, sources: list[int], constants: list[int], output: int
+        self, layer: Layer, sources: list[int], constants: list[int], output: int, alpha: float
     ) -> LayerParameters:
         if layer.is_free:
             return LayerParameters()
-        given: dict[str, Any] = {}
-        if constants and layer.operator != "global_average_pool2d":
+        given: dict[str, Any] = {"alpha": alpha}
+        if layer.operand:
+            given["operand"] = self._data(constants[0])
+            given["operand_quantization"] = self._quantization(constants[0])
+        if layer.operator in PARAMETRIC:
             given["weights"] = self._data(constants[0])
             scales = self._graph.tensors[constants[0]].quantization.scale
             given["weight_scales"] = [float(s) for s in scales]
@@ -191,6 +278,8 @@ class _Reader:
 
     def _quantization(self, tensor: int) -> TensorQuantization:
         found = self._graph.tensors[tensor].quantization
+        if found is None or found.scale is None:
+            return TensorQuantization(1.0, 0)  # floats
         return TensorQuantization(float(found.scale[0]), int(found.zeroPoint[0]))
 
     def _data(self, tensor: int) -> bytes:

@@ -16,9 +16,11 @@ TENSOR = struct.Struct("<BBHHHIIIi")
 STEP = struct.Struct("<BB17HIIii11i")
 NONE = 0xFFFF
 SCRATCH_BYTES = 4096
-INT8, INT32 = 0, 1
+INT8, INT32, FLOAT32 = 0, 1, 2
 CONV, DEPTHWISE, DENSE, MAX_POOL, AVERAGE_POOL = 1, 2, 3, 4, 5
-GLOBAL_AVERAGE_POOL, SOFTMAX, RELU, ADD = 6, 7, 8, 9
+GLOBAL_AVERAGE_POOL, SOFTMAX, RELU, ADD, SUB, MUL = 6, 7, 8, 9, 10, 11
+CONCATENATION, PAD, GLOBAL_MAX_POOL, LOGISTIC, TANH = 12, 13, 14, 15, 16
+HARD_SWISH, LEAKY_RELU, QUANTIZE, DEQUANTIZE, REQUANTIZE = 17, 18, 19, 20, 21
 HALF = (1 << 30, 0)
 ONE = (1 << 30, 1)
 
@@ -66,8 +68,18 @@ class SmallPlan:
         self.sizes.append(size)
         return len(self.tensors) - 1
 
-    def constant(self, values: npt.NDArray[np.int8] | npt.NDArray[np.int32]) -> int:
-        index = self.tensor((1, 1, values.size), INT8 if values.dtype == np.int8 else INT32)
+    def tensor_at(self, other: int, zero_point: int = 0) -> int:
+        """A tensor of int8 in the place of another, for steps in place."""
+        record = TENSOR.unpack(self.tensors[other])
+        self.tensors.append(TENSOR.pack(*record[:-1], zero_point))
+        self.sizes.append(self.sizes[other])
+        return len(self.tensors) - 1
+
+    def constant(
+        self, values: npt.NDArray[np.int8] | npt.NDArray[np.int32], zero_point: int = 0
+    ) -> int:
+        dtype = INT8 if values.dtype == np.int8 else INT32
+        index = self.tensor((1, 1, values.size), dtype, zero_point)
         self.contents[index] = values.tobytes()
         return index
 
@@ -85,11 +97,13 @@ class SmallPlan:
         kernel: tuple[int, int] = (1, 1),
         stride: tuple[int, int] = (1, 1),
         pad: tuple[int, int] = (0, 0),
+        dilation: tuple[int, int] = (1, 1),
+        groups: int = 1,
         bounds: tuple[int, int] = (-128, 127),
         p: tuple[int, ...] = (),
     ) -> int:
         references = (input0, input1, output, weights, bias, multipliers, shifts)
-        window = (*kernel, *stride, *pad, 1, 1, 1, 0)
+        window = (*kernel, *stride, *pad, *dilation, 1, groups)
         padded = (*p, *(0,) * (11 - len(p)))
         self.steps.append(
             STEP.pack(operator, 0, *references, *window, 0, SCRATCH_BYTES, *bounds, *padded)
@@ -133,7 +147,7 @@ class Case:
         client.load(self.plan)
         for index, data in self.contents.items():
             client.write_tensor(index, data)
-        client.run(step_count=self.step_count, fill_inputs=False)
+        client.run(warmup=0, step_count=self.step_count, fill_inputs=False)
         return [client.read_tensor(index, size) for index, size in self.outputs.items()]
 
 
@@ -181,8 +195,13 @@ def requantize(
     return (high >> right) + (remainder > threshold)
 
 
+def float_bits(value: float) -> int:
+    bits: int = struct.unpack("<i", struct.pack("<f", value))[0]
+    return bits
+
+
 def every_operator(seed: int = 11) -> Case:
-    """A plan with all nine operators."""
+    """A plan with all operators."""
     random = np.random.default_rng(seed)
     plan = SmallPlan()
 
@@ -192,29 +211,53 @@ def every_operator(seed: int = 11) -> Case:
     def int32(low: int, high: int, count: int) -> int:
         return plan.constant(random.integers(low, high, count, dtype=np.int32))
 
-    source = plan.tensor((8, 8, 4))
-    plan.contents[source] = random.integers(-128, 128, 256, dtype=np.int8).tobytes()
+    source = plan.tensor((8, 8, 4), FLOAT32)
+    plan.contents[source] = random.normal(0, 60, 256).astype(np.float32).tobytes()
+    x = plan.step(QUANTIZE, source, plan.tensor((8, 8, 4), zero_point=3), p=(float_bits(0.7),))
     x = plan.step(
-        CONV, source, plan.tensor((8, 8, 8)),
+        CONV, x, plan.tensor((8, 8, 8)),
         weights=int8(8, 3, 3, 4), bias=int32(-999, 999, 8),
         multipliers=int32(1 << 30, 1 << 31, 8), shifts=int32(-9, -6, 8),
         kernel=(3, 3), pad=(1, 1),
     )  # fmt: skip
     x = plan.step(
-        DEPTHWISE, x, plan.tensor((8, 8, 8)),
-        weights=int8(3, 3, 8), bias=int32(-999, 999, 8),
-        multipliers=int32(1 << 30, 1 << 31, 8), shifts=int32(-9, -6, 8),
+        CONV, x, plan.tensor((8, 8, 6)),
+        weights=int8(6, 3, 3, 4), bias=int32(-999, 999, 6),
+        multipliers=int32(1 << 30, 1 << 31, 6), shifts=int32(-9, -6, 6),
+        kernel=(3, 3), pad=(2, 2), dilation=(2, 2), groups=2,
+    )  # fmt: skip
+    y = plan.step(PAD, x, plan.tensor((9, 10, 6), zero_point=5), pad=(1, 2))
+    y = plan.step(MAX_POOL, y, plan.tensor((8, 8, 6)), kernel=(2, 3))
+    x = plan.step(
+        CONCATENATION, x, plan.tensor((8, 8, 18)), input1=y, p=(3, 0, x)
+    )  # fmt: skip
+    x = plan.step(
+        DEPTHWISE, x, plan.tensor((8, 8, 18)),
+        weights=int8(3, 3, 18), bias=int32(-999, 999, 18),
+        multipliers=int32(1 << 30, 1 << 31, 18), shifts=int32(-9, -6, 18),
         kernel=(3, 3), pad=(1, 1),
     )  # fmt: skip
-    x = plan.step(MAX_POOL, x, plan.tensor((4, 4, 8)), kernel=(2, 2), stride=(2, 2))
-    y = plan.step(RELU, x, plan.tensor((4, 4, 8)), bounds=(0, 127), p=ONE)
-    x = plan.step(ADD, x, plan.tensor((4, 4, 8)), input1=y, p=(20, *HALF, *HALF, 1 << 30, -18))
-    x = plan.step(AVERAGE_POOL, x, plan.tensor((3, 3, 8)), kernel=(2, 2))
-    x = plan.step(GLOBAL_AVERAGE_POOL, x, plan.tensor((1, 1, 8)), p=(1 << 30, -2))
+    x = plan.step(MAX_POOL, x, plan.tensor((4, 4, 18)), kernel=(2, 2), stride=(2, 2))
+    y = plan.step(RELU, x, plan.tensor((4, 4, 18)), bounds=(0, 127), p=ONE)
+    sum_of = (20, *HALF, *HALF, 1 << 30, -18)
+    x = plan.step(ADD, x, plan.tensor((4, 4, 18)), input1=y, p=sum_of)
+    y = plan.step(GLOBAL_MAX_POOL, x, plan.tensor((1, 1, 18)))
+    x = plan.step(SUB, y, plan.tensor((4, 4, 18)), input1=x, p=sum_of)
+    x = plan.step(MUL, x, plan.tensor((4, 4, 18)), input1=int8(18), p=(1 << 30, -5))
+    x = plan.step(LEAKY_RELU, x, plan.tensor((4, 4, 18)), p=(1 << 30, -1, *ONE))
+    x = plan.step(HARD_SWISH, x, plan.tensor((4, 4, 18)), p=(1 << 14, -6, 20000, 3))
+    x = plan.step(REQUANTIZE, x, plan.tensor((4, 4, 18), zero_point=-20), p=(1 << 30, 2))
+    x = plan.step(AVERAGE_POOL, x, plan.tensor((3, 3, 18)), kernel=(2, 2))
+    y = plan.step(LOGISTIC, x, plan.tensor((3, 3, 18), zero_point=-128), p=(120, 1 << 30, 24))
+    x = plan.step(TANH, x, plan.tensor((3, 3, 18)), p=(120, 1 << 30, 24))
+    x = plan.step(CONCATENATION, x, plan.tensor((6, 3, 18)), input1=y, p=(2, 2))
+    x = plan.step(GLOBAL_AVERAGE_POOL, x, plan.tensor((1, 1, 18)), p=(1 << 30, -2))
     x = plan.step(
         DENSE, x, plan.tensor((1, 1, 10)),
-        weights=int8(10, 8), bias=int32(-999, 999, 10), p=(1 << 30, -6),
+        weights=int8(10, 18), bias=int32(-999, 999, 10), p=(1 << 30, -6),
     )  # fmt: skip
-    target = plan.tensor((1, 1, 10), zero_point=-128)
-    plan.step(SOFTMAX, x, target, p=(1 << 30, 23, -248))
+    x = plan.step(SOFTMAX, x, plan.tensor((1, 1, 10), zero_point=-128), p=(1 << 30, 23, -248))
+    target = plan.step(
+        DEQUANTIZE, x, plan.tensor((1, 1, 10), FLOAT32), p=(float_bits(1 / 256),)
+    )  # fmt: skip
     return plan.case(source, target)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from exactness_cases import CASES, of_one_operator
 from flat_models import random_model
 from networks import residual_block
-from oracle import Int8, Model, convert, interpret, read_model, run_on_board
+from oracle import assert_exact, convert, images, interpret, read_model
 
 from hwnas.boards import load_board
 from hwnas.device import BoardClient
@@ -27,16 +28,9 @@ from hwnas.network import (
     Network,
     NetworkBuilder,
     Node,
-    add,
     average_pool2d,
     conv2d,
-    dense,
     depthwise_conv2d,
-    global_average_pool2d,
-    max_pool2d,
-    relu,
-    relu6,
-    softmax,
 )
 from hwnas.plan import compile_plan
 from hwnas.virtual import VirtualBoard
@@ -46,8 +40,6 @@ BOARDS = ("nucleo_l496zg", "nucleo_f767zi")
 HEADER_BYTES, STEP_BYTES = 48, 96
 CRC_AT, SCRATCH_BYTES_AT = 12, 40
 SEEDS = range(6)
-ACTIVATIONS = ("none", "relu", "relu6")
-Make = Callable[[np.random.Generator], Layer]
 
 
 @pytest.fixture(scope="module", params=BOARDS)
@@ -55,113 +47,6 @@ def client(request: pytest.FixtureRequest) -> Iterator[BoardClient]:
     board: str = request.param
     with BoardClient(VirtualBoard(load_board(board), find_image(board).elf)) as opened:
         yield opened
-
-
-def side(random: np.random.Generator) -> int:
-    return int(random.integers(5, 14))
-
-
-def channels(random: np.random.Generator) -> int:
-    return int(random.integers(1, 21))
-
-
-def feature_map(random: np.random.Generator) -> tuple[int, int, int]:
-    return side(random), side(random), channels(random)
-
-
-def activation(random: np.random.Generator) -> str:
-    return str(random.choice(ACTIVATIONS))
-
-
-def biased(random: np.random.Generator) -> bool:
-    return bool(random.random() < 0.8)
-
-
-def convolution(kernel: int, padding: str, stride: int) -> Make:
-    return lambda r: conv2d(
-        feature_map(r), channels(r), kernel, strides=stride, padding=padding,
-        activation=activation(r), use_bias=biased(r),
-    )  # fmt: skip
-
-
-def single_row(random: np.random.Generator) -> Layer:
-    width = int(random.integers(2, 5)) * 4
-    return conv2d(
-        (1, width, channels(random)), channels(random), (1, 3), activation=activation(random)
-    )
-
-
-def depthwise(kernel: int, padding: str, stride: int, multiplier: int = 1) -> Make:
-    return lambda r: depthwise_conv2d(
-        feature_map(r), kernel, strides=stride, padding=padding, depth_multiplier=multiplier,
-        activation=activation(r), use_bias=biased(r),
-    )  # fmt: skip
-
-
-def pooling(pool: Callable[..., Layer], size: int, padding: str, stride: int) -> Make:
-    return lambda r: pool(
-        feature_map(r), size, strides=stride, padding=padding, activation=activation(r)
-    )
-
-
-CASES: dict[str, Make] = {
-    "conv 3x3 same": convolution(3, "same", 1),
-    "conv 3x3 valid": convolution(3, "valid", 1),
-    "conv 3x3 same strided": convolution(3, "same", 2),
-    "conv 5x5 same": convolution(5, "same", 1),
-    "conv 1x1": convolution(1, "same", 1),
-    "conv 1x1 strided": convolution(1, "same", 2),
-    "conv 1x3 of one row": single_row,
-    "depthwise 3x3 same": depthwise(3, "same", 1),
-    "depthwise 3x3 valid": depthwise(3, "valid", 1),
-    "depthwise 3x3 same strided": depthwise(3, "same", 2),
-    "depthwise 5x5 same": depthwise(5, "same", 1),
-    "depthwise 5x5 valid strided": depthwise(5, "valid", 2),
-    "depthwise 3x3 multiplier 3": depthwise(3, "same", 1, 3),
-    "depthwise 3x3 multiplier 4": depthwise(3, "same", 2, 4),
-    "dense": lambda r: dense(
-        (int(r.integers(1, 200)),), channels(r), activation=activation(r), use_bias=biased(r)
-    ),
-    "max pool 2x2": pooling(max_pool2d, 2, "valid", 2),
-    "max pool 3x3 same": pooling(max_pool2d, 3, "same", 2),
-    "average pool 2x2": pooling(average_pool2d, 2, "valid", 2),
-    "average pool 3x3 same": pooling(average_pool2d, 3, "same", 2),
-    "average pool 5x5": pooling(average_pool2d, 5, "valid", 1),
-    "mean": lambda r: global_average_pool2d(feature_map(r)),
-    "softmax": lambda r: softmax((int(r.integers(2, 40)),)),
-    "relu": lambda r: relu(feature_map(r)),
-    "relu6": lambda r: relu6(feature_map(r)),
-    "add": lambda r: add(feature_map(r), activation=activation(r)),
-}
-
-
-def images(network: Network, seed: int, count: int = 2) -> list[Int8]:
-    """Uniform values, and values near the ends, where kernels saturate."""
-    random = np.random.default_rng(seed)
-    size = int(np.prod(network.input_shape))
-    uniform = random.integers(-128, 128, (count - 1, size), dtype=np.int8)
-    ends = random.choice(np.array([-128, -127, 126, 127], np.int8), size)
-    return [*uniform, ends]
-
-
-def of_one_operator(layer: Layer, random: np.random.Generator) -> Network:
-    if layer.operator != "add":
-        return Network(layer.input_shape, (Node(layer, (0,)),))
-    # Two different operands: the input, and the input in another scale.
-    scaled = conv2d(layer.input_shape, layer.input_shape[-1], 1)
-    order = (0, 1) if random.random() < 0.5 else (1, 0)
-    return Network(layer.input_shape, (Node(scaled, (0,)), Node(layer, order)))
-
-
-def assert_exact(client: BoardClient, model: Model, inputs: list[Int8]) -> None:
-    for image in inputs:
-        expected, found = interpret(model.flat, image), run_on_board(client, model, image)
-        wrong = np.flatnonzero(expected != found)
-        assert wrong.size == 0, (
-            f"{[layer.describe() for layer in model.network.layers]}: {wrong.size} of "
-            f"{expected.size} outputs differ, at {wrong[:5]}: {expected[wrong[:5]]} expected, "
-            f"{found[wrong[:5]]} found"
-        )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -172,6 +57,24 @@ def test_an_operator_is_exact(client: BoardClient, name: str, seed: int) -> None
     model = read_model(random_model(network, seed))
     assert model.network == network
     assert_exact(client, model, images(network, seed))
+
+
+SCALED = [
+    name
+    for name in CASES
+    if name.startswith(("add", "sub", "mul"))
+    or name in ("relu", "leaky relu", "logistic", "tanh", "hard swish", "mean", "quantize")
+]
+"""Cases whose constants follow from scales alone."""
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_an_operator_is_exact_between_scales_far_apart(client: BoardClient, name: str) -> None:
+    for seed in range(100, 112):
+        random = np.random.default_rng([seed, *name.encode()])
+        network = of_one_operator(CASES[name](random), random)
+        model = read_model(random_model(network, seed, wide=True))
+        assert_exact(client, model, images(network, seed))
 
 
 def test_the_oracle_tells_outputs_apart() -> None:
@@ -243,6 +146,8 @@ def test_what_tflites_converter_makes_is_exact(
         conv2d((1, 8, 7), 3, (1, 3)),
         depthwise_conv2d((5, 6, 7), 3),
         depthwise_conv2d((5, 6, 7), 5),
+        conv2d((5, 6, 7), 3, 1, dilation=2),
+        conv2d((5, 6, 8), 6, 3, groups=2, dilation=2),
         average_pool2d((5, 6, 7)),
     ],
     ids=Layer.describe,

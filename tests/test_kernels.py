@@ -14,16 +14,27 @@ from hwnas.firmware import FirmwareImage, find_image
 from hwnas.kernels import kernel_variant
 from hwnas.network import (
     Layer,
+    Operator,
     add,
     average_pool2d,
+    binary,
+    concatenation,
     conv2d,
     dense,
     depthwise_conv2d,
+    dequantize,
     global_average_pool2d,
+    global_max_pool2d,
+    hard_swish,
+    leaky_relu,
+    logistic,
     max_pool2d,
+    pad,
+    quantize,
     relu,
     relu6,
     softmax,
+    tanh,
 )
 from hwnas.plan import PoolLayout, compile_layers
 from hwnas.virtual import VirtualBoard
@@ -53,6 +64,23 @@ LAYERS = [
     relu(MAP),
     relu6(MAP),
     add(MAP),
+    conv2d(MAP, 4, 3, dilation=2),
+    conv2d((6, 7, 6), 4, 3, groups=2),
+    conv2d((6, 7, 6), 4, 1, groups=2),
+    depthwise_conv2d(MAP, 3, dilation=2),
+    depthwise_conv2d(MAP, 3, dilation=(1, 3), padding=(1, 3, 1, 3)),
+    binary(Operator.ADD, MAP, operand=(5,)),
+    binary(Operator.SUB, MAP, MAP),
+    binary(Operator.MUL, MAP, (1, 1, 5)),
+    concatenation([MAP, MAP, MAP]),
+    pad(MAP, (1, 1, 1, 1)),
+    global_max_pool2d(MAP),
+    leaky_relu(MAP),
+    logistic(MAP),
+    tanh(MAP),
+    hard_swish(MAP),
+    quantize(MAP),
+    dequantize(MAP),
 ]
 
 
@@ -67,7 +95,7 @@ def board(image: FirmwareImage) -> Iterator[VirtualBoard]:
         yield opened
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.describe()} {layer.padding}")
+@pytest.mark.parametrize("layer", LAYERS, ids=Layer.canonical)
 def test_the_named_function_runs_and_no_other_of_its_kind(
     board: VirtualBoard, image: FirmwareImage, layer: Layer
 ) -> None:

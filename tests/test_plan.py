@@ -14,10 +14,11 @@ from flat_models import random_model
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import networks, resnet20
+from operator_networks import operator_networks
 from oracle import read_model
 
 from hwnas.errors import PlanError
-from hwnas.kernels import scratch_bytes
+from hwnas.kernels import IN_PLACE, scratch_bytes
 from hwnas.network import (
     Activation,
     DType,
@@ -60,7 +61,21 @@ CODES = {
     Operator.RELU: 8,
     Operator.RELU6: 8,
     Operator.ADD: 9,
+    Operator.SUB: 10,
+    Operator.MUL: 11,
+    Operator.CONCATENATION: 12,
+    Operator.PAD: 13,
+    Operator.GLOBAL_MAX_POOL2D: 14,
+    Operator.LOGISTIC: 15,
+    Operator.TANH: 16,
+    Operator.HARD_SWISH: 17,
+    Operator.LEAKY_RELU: 18,
+    Operator.QUANTIZE: 19,
+    Operator.DEQUANTIZE: 20,
 }
+CONCATENATION = 12
+IN_PLACE_CODES = {CODES[operator] for operator in IN_PLACE}
+DTYPES = {DType.INT8: 0, DType.FLOAT32: 2}
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ class Tensor:
 @dataclass(frozen=True)
 class Step:
     operator: int
-    inputs: tuple[int, int]
+    named_inputs: tuple[int, int]
     output: int
     weights: int
     bias: int
@@ -90,6 +105,15 @@ class Step:
     scratch: range
     bounds: tuple[int, int]
     p: tuple[int, ...]
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """All tensors that are read beside the parameters."""
+        if self.operator != CONCATENATION:
+            return tuple(index for index in self.named_inputs if index != NONE)
+        further = self.p[0] - 2
+        assert not any(self.p[2 + further :])
+        return (*self.named_inputs, *self.p[2 : 2 + further])
 
 
 @dataclass(frozen=True)
@@ -115,7 +139,7 @@ def parse(data: bytes) -> Parsed:
         tensors.append(Tensor(*at(start, "BB"), shape, offset, size, zero_point))  # type: ignore[arg-type]
     steps = []
     for start in range(48 + 24 * header["tensor_count"], header["plan_bytes"], 96):
-        assert at(start + 1, "B") == (0,) and at(start + 34, "H") == (0,)
+        assert at(start + 1, "B") == (0,)
         (operator,), tensor = at(start, "B"), at(start + 2, "7H")
         scratch, size = at(start + 36, "II")
         steps.append(
@@ -123,7 +147,7 @@ def parse(data: bytes) -> Parsed:
                 operator,
                 tensor[:2],
                 *tensor[2:],
-                window=at(start + 16, "9H"),
+                window=at(start + 16, "10H"),
                 scratch=range(scratch, scratch + size),
                 bounds=at(start + 44, "ii"),
                 p=at(start + 52, "11i"),
@@ -148,7 +172,7 @@ def check_consistent(plan: ExecutionPlan) -> Parsed:
     assert header["parameter_bytes"] == plan.parameter_bytes
     assert len(plan.step_nodes) == header["step_count"] == len(parsed.steps)
     for tensor in parsed.tensors:
-        element = (1, 4)[tensor.dtype]
+        element = (1, 4, 4)[tensor.dtype]
         assert tensor.bytes == math.prod(tensor.shape) * element
         assert tensor.offset % (16, 32)[tensor.region] == 0
         assert tensor.span.stop <= (plan.arena_bytes, plan.parameter_bytes)[tensor.region]
@@ -159,9 +183,11 @@ def check_consistent(plan: ExecutionPlan) -> Parsed:
         assert step.scratch.start % 16 == 0 and step.scratch.stop <= plan.arena_bytes
         assert disjoint(output.span, step.scratch)
         for index in step.inputs:
-            if index != NONE:
-                assert disjoint(output.span, parsed.tensors[index].span)
-                assert disjoint(step.scratch, parsed.tensors[index].span)
+            tensor = parsed.tensors[index]
+            if tensor.region == 0:
+                whole = IN_PLACE_CODES.intersection([step.operator]) and output.span == tensor.span
+                assert whole or disjoint(output.span, tensor.span)
+                assert disjoint(step.scratch, tensor.span)
         assert -128 <= step.bounds[0] <= step.bounds[1] <= 127
     return parsed
 
@@ -171,12 +197,15 @@ def check_steps(network: Network, plan: ExecutionPlan, parsed: Parsed) -> None:
     for i, step in steps:
         node, layer = network.nodes[i], network.nodes[i].layer
         assert step.operator == CODES[layer.operator]
-        assert step.inputs == (*node.inputs, NONE)[:2]
+        assert step.inputs[: len(node.inputs)] == node.inputs
+        check_operand(layer, [parsed.tensors[i] for i in step.inputs[len(node.inputs) :]])
+        if layer.operator is Operator.CONCATENATION:
+            assert step.p[:2] == (len(node.inputs), -1 - layer.axis)
         assert step.output == i + 1
-        assert step.window[:8] == (
-            *layer.kernel_size, *layer.strides, *layer.padding[:2], 1, 1
+        assert step.window == (
+            *layer.kernel_size, *layer.strides, *layer.padding[:2], *layer.dilation,
+            layer.depth_multiplier, layer.groups,
         )  # fmt: skip
-        assert step.window[8] == layer.depth_multiplier
         assert len(step.scratch) == scratch_bytes(layer)
         channels = layer.output_shape[-1]
         convolution = layer.operator in (Operator.CONV2D, Operator.DEPTHWISE_CONV2D)
@@ -196,9 +225,18 @@ def check_steps(network: Network, plan: ExecutionPlan, parsed: Parsed) -> None:
     for value in range(len(network.nodes) + 1):
         shape = (1, 1, *network.shape_of(value))[-3:]
         assert parsed.tensors[value].shape == shape
+        assert parsed.tensors[value].dtype == DTYPES[network.dtype_of(value)]
 
 
-@given(networks())
+def check_operand(layer: Layer, found: list[Tensor]) -> None:
+    """A constant operand is the one input that is no value of the network."""
+    assert [tensor.shape for tensor in found] == (
+        [(1, 1, math.prod(layer.operand))] if layer.operand else []
+    )
+    assert all(tensor.dtype == 0 for tensor in found)
+
+
+@given(networks() | operator_networks())
 def test_a_synthetic_plan_is_what_the_format_says(network: Network) -> None:
     plan = compile_plan(network, pool=POOL)
     parsed = check_consistent(plan)
@@ -213,7 +251,7 @@ def test_a_synthetic_plan_is_what_the_format_says(network: Network) -> None:
     assert plan.parameter_data == b"" and plan.arena_writes == ()
 
 
-@given(networks(), st.integers(0, 99))
+@given(networks() | operator_networks(), st.integers(0, 99))
 def test_attached_parameters_arrive_where_the_plan_says(network: Network, seed: int) -> None:
     model = read_model(random_model(network, seed))
     assert model.network == network
@@ -239,13 +277,21 @@ def test_attached_parameters_arrive_where_the_plan_says(network: Network, seed: 
             "multipliers": struct.pack(f"<{len(given_.multipliers)}i", *given_.multipliers),
             "shifts": struct.pack(f"<{len(given_.shifts)}i", *given_.shifts),
         }
+        places = {kind: (getattr(flash_step, kind), getattr(arena_step, kind)) for kind in wanted}
+        if given_.operand:
+            wanted["operand"] = given_.operand
+            places["operand"] = (flash_step.inputs[-1], arena_step.inputs[-1])
+            for view, index in zip(parsed, places["operand"], strict=True):
+                assert view.tensors[index].zero_point == given_.operand_zero_point
         for kind, data in wanted.items():
             if data:
-                span = parsed[0].tensors[getattr(flash_step, kind)].span
+                in_image, in_ram = places[kind]
+                span = parsed[0].tensors[in_image].span
                 assert in_flash.parameter_data[span.start : span.stop] == data
-                assert sent[getattr(arena_step, kind)] == data
-        assert flash_step.p[: len(given_.constants)] == given_.constants
-        assert not any(flash_step.p[len(given_.constants) :])
+                assert sent[in_ram] == data
+        if flash_step.operator != CONCATENATION:
+            assert flash_step.p[: len(given_.constants)] == given_.constants
+            assert not any(flash_step.p[len(given_.constants) :])
         assert flash_step.bounds == (given_.activation_min, given_.activation_max)
     parameters = [parsed[1].tensors[index].span for index in sent]
     activations = [t.span for t in parsed[1].tensors[: len(network.nodes) + 1]]
@@ -426,16 +472,18 @@ def test_unknown_kernels_and_types_are_refused() -> None:
         compile_layers([dense((4,), 2), dense((4,), 2, dtype=DType.FLOAT32)], pool=POOL)
 
 
-def test_a_dilation_is_refused() -> None:
-    with pytest.raises(PlanError, match="dilation"):
-        compile_layers([conv2d((9, 9, 1), 1, 3, dilation=2)], pool=POOL)
-
-
 @pytest.mark.parametrize(
     ("largest", "message"),
     [
         (lambda n: conv2d((1, 1, 65_535 // 3 + n), 1, (1, 3), padding=(0, 1, 0, 1)), "products"),
         (lambda n: depthwise_conv2d((1, 1, 1), (255, 257 + n)), "products"),
+        (
+            lambda n: conv2d(
+                (1, 1, 2 * (65_535 // 3 + n)), 2, (1, 3), groups=2, padding=(0, 1, 0, 1)
+            ),
+            "products",
+        ),
+        (lambda n: conv2d((8, 1, 1), 1, (2, 1), dilation=(32_766 + n, 1)), "kernel"),
         (lambda n: max_pool2d((8, 1, 1), (32_767 + n, 1), padding="same"), "kernel"),
         (lambda n: depthwise_conv2d((8, 1, 1), (32_767 + n, 1)), "kernel"),
         (lambda n: relu((32_767 + n, 1, 1)), "feature map"),
@@ -459,11 +507,11 @@ def test_a_reshape_to_a_long_map_is_refused() -> None:
 
 def test_an_arena_beyond_32_bits_is_refused() -> None:
     b = NetworkBuilder((16_384, 1, 65_535))
-    x = b.relu(b.input)
-    y = b.relu(x)
-    z = b.relu(y)
-    b.add(b.add(b.add(b.relu(z), z), y), b.add(x, b.input))
-    with pytest.raises(PlanError, match="6442352640 bytes"):
+    x = b.max_pool2d(b.input, 1)
+    y = b.max_pool2d(x, 1)
+    z = b.max_pool2d(y, 1)
+    b.add(b.add(b.add(b.max_pool2d(z, 1), z), y), b.add(x, b.input))
+    with pytest.raises(PlanError, match="bytes, which no plan can describe"):
         compile_plan(b.build(), pool=POOL)
 
 

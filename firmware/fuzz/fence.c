@@ -64,8 +64,13 @@ int32_t __wrap_kernels_run(const struct plan *plan, const struct plan_step *step
     const uint32_t parameters = plan->header->parameter_bytes;
     ASAN_POISON_MEMORY_REGION(plan->arena, arena);
     ASAN_POISON_MEMORY_REGION(plan->parameters, parameters);
-    const uint16_t tensors[] = {step->input0,  step->input1, step->output,     step->weights,
-                                step->bias,    step->multipliers, step->shifts};
+    uint16_t inputs[PLAN_MAX_INPUTS];
+    const uint32_t input_count = plan_inputs(step, inputs);
+    for (uint32_t i = 0; i < input_count; i++) {
+        open_tensor(plan, inputs[i]);
+    }
+    const uint16_t tensors[] = {step->output, step->weights, step->bias, step->multipliers,
+                                step->shifts};
     for (uint32_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) {
         open_tensor(plan, tensors[i]);
     }

@@ -128,13 +128,35 @@ static uint16_t at_least_one(uint16_t value) {
     return value == 0 ? 1 : value;
 }
 
-static void repair_window(struct plan_step *step, bool windowed) {
+static bool convolves(const struct plan_step *step) {
+    return step->op == OPERATOR_CONV2D || step->op == OPERATOR_DEPTHWISE_CONV2D;
+}
+
+static uint32_t reach(uint32_t kernel, uint32_t dilation) {
+    return (kernel - 1u) * dilation + 1u;
+}
+
+/* Dilations are mostly small, else hardly any window were within the limits. */
+static uint16_t dilation(uint16_t value, uint32_t *noise) {
+    return at_least_one(noise_below(noise, 8u) == 0 ? value : value % 4u);
+}
+
+static void repair_window(struct plan_step *step, bool windowed, uint32_t *noise) {
     step->kernel_h = windowed ? at_least_one(step->kernel_h) : 1;
     step->kernel_w = windowed ? at_least_one(step->kernel_w) : 1;
     step->stride_h = windowed ? at_least_one(step->stride_h) : 1;
     step->stride_w = windowed ? at_least_one(step->stride_w) : 1;
-    step->pad_top = windowed ? step->pad_top % step->kernel_h : 0;
-    step->pad_left = windowed ? step->pad_left % step->kernel_w : 0;
+    step->dilation_h = convolves(step) ? dilation(step->dilation_h, noise) : 1;
+    step->dilation_w = convolves(step) ? dilation(step->dilation_w, noise) : 1;
+    if (windowed) {
+        step->pad_top %= reach(step->kernel_h, step->dilation_h);
+        step->pad_left %= reach(step->kernel_w, step->dilation_w);
+    } else if (step->op == OPERATOR_PAD) {
+        step->pad_top %= 256u;
+        step->pad_left %= 256u;
+    } else {
+        step->pad_top = step->pad_left = 0;
+    }
 }
 
 static int32_t within(int32_t value, int32_t least, int32_t most) {
@@ -145,9 +167,15 @@ static int32_t within(int32_t value, int32_t least, int32_t most) {
 static void repair_constants(struct plan_step *step) {
     int32_t p[PLAN_CONSTANTS] = {0};
     switch (step->op) {
+    case OPERATOR_LEAKY_RELU:
+        p[2] = step->p[2] & INT32_MAX;
+        p[3] = within(step->p[3], -31, 30);
+        /* falls through */
     case OPERATOR_DENSE:
     case OPERATOR_GLOBAL_AVERAGE_POOL2D:
     case OPERATOR_RELU:
+    case OPERATOR_MUL:
+    case OPERATOR_REQUANTIZE:
         p[0] = step->p[0] & INT32_MAX;
         p[1] = within(step->p[1], -31, 30);
         break;
@@ -156,8 +184,28 @@ static void repair_constants(struct plan_step *step) {
         p[1] = within(step->p[1], 0, 30);
         p[2] = step->p[2] | INT32_MIN;
         break;
+    case OPERATOR_LOGISTIC:
+    case OPERATOR_TANH:
+        p[0] = step->p[0] & INT32_MAX;
+        p[1] = step->p[1] & INT32_MAX;
+        p[2] = within(step->p[2], 0, 30);
+        break;
+    case OPERATOR_HARD_SWISH:
+        p[0] = step->p[0] & INT16_MAX;
+        p[1] = within(step->p[1] | ~15, -15, 0);
+        p[2] = step->p[2] & INT16_MAX;
+        p[3] = within(step->p[3], -15, 30);
+        break;
+    case OPERATOR_QUANTIZE:
+    case OPERATOR_DEQUANTIZE:
+        p[0] = 1 + (step->p[0] & INT32_MAX) % 0x7F7FFFFF;
+        break;
+    case OPERATOR_CONCATENATION:
+        memcpy(p, step->p, sizeof p);
+        break;
     case OPERATOR_ADD:
-        p[0] = within(step->p[0], 0, 22);
+    case OPERATOR_SUB:
+        p[0] = 20;
         for (uint32_t i = 1; i < 7u; i += 2u) {
             p[i] = step->p[i] & INT32_MAX;
             p[i + 1u] = within(step->p[i + 1u], -31, 0);
@@ -192,15 +240,76 @@ static void parameter(struct draft *draft, uint16_t *index, uint8_t dtype, uint3
     t->channels = elements;
 }
 
+/* Makes the second operand of another shape now and then, and exchanges both. */
+static void repair_operands(struct draft *draft, struct plan_step *step, uint32_t *noise) {
+    struct plan_tensor *out = &draft->tensors[step->output];
+    struct plan_tensor *other = &draft->tensors[step->input1];
+    const uint32_t kind = noise_below(noise, 4u);
+    const uint8_t region = other->region;
+    if (kind == 0) {
+        shape(other, out->height, out->width, out->channels);
+    } else {
+        shape(other, 1, 1, kind == 1u ? out->channels : 1);
+        if (kind == 3u) {
+            other->channels = (uint32_t)out->height * out->width * out->channels;
+        }
+    }
+    if (noise_below(noise, 2u) != 0) {
+        other->region = region % 2u; /* a constant */
+    } else if (kind != 3u && noise_below(noise, 2u) != 0) {
+        const uint16_t first = step->input0;
+        step->input0 = step->input1;
+        step->input1 = first;
+    }
+}
+
+static uint32_t at_axis(const struct plan_tensor *t, int32_t axis) {
+    return axis == JOINED_CHANNELS ? t->channels : axis == JOINED_WIDTH ? t->width : t->height;
+}
+
+static void repair_joined(struct draft *draft, struct plan_step *step) {
+    const uint16_t count = draft->header.tensor_count;
+    struct plan_tensor *out = &draft->tensors[step->output];
+    const struct plan_tensor first = draft->tensors[step->input0];
+    step->p[JOINED_COUNT] = within(step->p[JOINED_COUNT], 2, 11);
+    step->p[JOINED_COUNT] = step->p[JOINED_COUNT] > 11 ? 11 : step->p[JOINED_COUNT];
+    step->p[JOINED_AXIS] = (int32_t)((uint32_t)step->p[JOINED_AXIS] % 3u);
+    for (uint32_t i = JOINED_FURTHER; i < PLAN_CONSTANTS; i++) {
+        const bool used = (int32_t)i < step->p[JOINED_COUNT];
+        step->p[i] = used ? (int32_t)((uint32_t)step->p[i] % count) : 0;
+    }
+    uint16_t inputs[PLAN_MAX_INPUTS];
+    const uint32_t joined = plan_inputs(step, inputs);
+    const int32_t axis = step->p[JOINED_AXIS];
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < joined; i++) {
+        struct plan_tensor *t = &draft->tensors[inputs[i]];
+        const uint32_t side = at_axis(t, axis) % 100u + 1u;
+        shape(t, axis == JOINED_HEIGHT ? side : first.height,
+              axis == JOINED_WIDTH ? side : first.width,
+              axis == JOINED_CHANNELS ? side : first.channels);
+    }
+    for (uint32_t i = 0; i < joined; i++) {
+        sum += at_axis(&draft->tensors[inputs[i]], axis);
+    }
+    shape(out, axis == JOINED_HEIGHT ? sum : first.height, axis == JOINED_WIDTH ? sum : first.width,
+          axis == JOINED_CHANNELS ? sum : first.channels);
+}
+
+static bool has_second_input(const struct plan_step *step) {
+    return plan_is_binary(step->op) || step->op == OPERATOR_CONCATENATION;
+}
+
 static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *noise) {
     const uint16_t count = draft->header.tensor_count;
-    step->op = (uint8_t)(OPERATOR_CONV2D + (step->op + 8u) % 9u);
+    step->op = (uint8_t)(OPERATOR_CONV2D +
+                         (step->op + PLAN_LAST_OPERATOR - 1u) % PLAN_LAST_OPERATOR);
     step->reserved0 = 0;
-    step->reserved1 = 0;
     step->input0 %= count;
     step->output %= count;
-    step->input1 = step->op == OPERATOR_ADD ? step->input1 % count : PLAN_NO_TENSOR;
-    step->dilation_h = step->dilation_w = 1;
+    step->input1 = has_second_input(step) ? step->input1 % count : PLAN_NO_TENSOR;
+    step->groups = step->op == OPERATOR_CONV2D ? step->groups % 5u : 1;
+    step->groups = at_least_one(step->groups);
     step->depth_multiplier =
         step->op == OPERATOR_DEPTHWISE_CONV2D ? at_least_one(step->depth_multiplier) : 1;
     if (step->activation_min < -128 || step->activation_min > 127) {
@@ -209,22 +318,27 @@ static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *n
     if (step->activation_max > 127 || step->activation_max < step->activation_min) {
         step->activation_max = 127;
     }
-    repair_window(step, is_windowed(step));
+    repair_window(step, is_windowed(step), noise);
     repair_constants(step);
 
     struct plan_tensor *in = &draft->tensors[step->input0], *out = &draft->tensors[step->output];
     if (step->op == OPERATOR_DENSE) {
         shape(in, 1, 1, in->channels);
     }
-    shape(in, at_least_one(in->height), at_least_one(in->width),
-          in->channels == 0 ? 1 : in->channels);
+    in->channels = in->channels == 0 ? 1 : in->channels;
+    out->channels = out->channels == 0 ? 1 : out->channels;
+    if (step->groups > 1u) {
+        in->channels += step->groups - 1u - (in->channels - 1u) % step->groups;
+        out->channels += step->groups - 1u - (out->channels - 1u) % step->groups;
+    }
+    shape(in, at_least_one(in->height), at_least_one(in->width), in->channels);
     const uint32_t taps = (uint32_t)step->kernel_h * step->kernel_w;
     uint32_t channels = in->channels, weights = 0;
     bool per_channel = false;
     switch (step->op) {
     case OPERATOR_CONV2D:
-        channels = out->channels == 0 ? 1 : out->channels;
-        weights = taps * in->channels * channels;
+        channels = out->channels;
+        weights = taps * (in->channels / step->groups) * channels;
         per_channel = true;
         break;
     case OPERATOR_DEPTHWISE_CONV2D:
@@ -233,7 +347,7 @@ static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *n
         per_channel = true;
         break;
     case OPERATOR_DENSE:
-        channels = out->channels == 0 ? 1 : out->channels;
+        channels = out->channels;
         weights = in->channels * channels;
         break;
     default:
@@ -241,15 +355,28 @@ static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *n
     }
     if (is_windowed(step)) {
         shape(out,
-              windows(in->height, step->kernel_h, step->stride_h, step->pad_top, noise),
-              windows(in->width, step->kernel_w, step->stride_w, step->pad_left, noise), channels);
-    } else if (step->op == OPERATOR_DENSE || step->op == OPERATOR_GLOBAL_AVERAGE_POOL2D) {
+              windows(in->height, reach(step->kernel_h, step->dilation_h), step->stride_h,
+                      step->pad_top, noise),
+              windows(in->width, reach(step->kernel_w, step->dilation_w), step->stride_w,
+                      step->pad_left, noise),
+              channels);
+    } else if (step->op == OPERATOR_DENSE || step->op == OPERATOR_GLOBAL_AVERAGE_POOL2D ||
+               step->op == OPERATOR_GLOBAL_MAX_POOL2D) {
         shape(out, 1, 1, channels);
+    } else if (step->op == OPERATOR_PAD) {
+        shape(out, in->height + step->pad_top + noise_below(noise, 4u),
+              in->width + step->pad_left + noise_below(noise, 4u), channels);
+    } else if (step->op == OPERATOR_CONCATENATION) {
+        repair_joined(draft, step);
     } else {
         shape(out, in->height, in->width, channels);
-        if (step->op == OPERATOR_ADD) {
-            shape(&draft->tensors[step->input1], in->height, in->width, channels);
-        }
+    }
+    if (plan_is_binary(step->op)) {
+        repair_operands(draft, step, noise);
+    } else if (step->op == OPERATOR_QUANTIZE) {
+        in->dtype = DTYPE_FLOAT32;
+    } else if (step->op == OPERATOR_DEQUANTIZE) {
+        out->dtype = DTYPE_FLOAT32;
     }
     if (per_channel && step->multipliers == PLAN_NO_TENSOR) {
         step->multipliers = step->shifts = step->bias;
@@ -271,7 +398,7 @@ static void lay_out(struct draft *draft) {
     for (uint32_t i = 0; i < header->tensor_count; i++) {
         struct plan_tensor *t = &draft->tensors[i];
         t->region %= 2u;
-        t->dtype %= 2u;
+        t->dtype %= t->region == REGION_ARENA ? 3u : 2u;
         t->height = at_least_one(t->height);
         t->width = at_least_one(t->width);
         t->channels = t->channels == 0 ? 1 : t->channels;
@@ -288,7 +415,8 @@ static void lay_out(struct draft *draft) {
         struct plan_step *step = &draft->steps[i];
         const uint64_t taps = (uint64_t)step->kernel_h * step->kernel_w;
         /* Arm's functions count in 32 bits: larger windows are not asked about. */
-        const bool small = taps * draft->tensors[step->input0].channels <= 4u * 0xFFFFu;
+        const bool small = taps * draft->tensors[step->input0].channels <= 4u * 0xFFFFu &&
+                           step->groups != 0;
         step->scratch_offset = arena;
         step->scratch_bytes = small ? kernels_scratch_bytes(&plan, step) : 0;
         scratch = step->scratch_bytes > scratch ? step->scratch_bytes : scratch;

@@ -15,10 +15,6 @@ static const int32_t *bias_data(const struct plan *plan, const struct plan_step 
     return step->bias == PLAN_NO_TENSOR ? NULL : plan_data(plan, step->bias);
 }
 
-static int8_t *output_data(const struct plan *plan, const struct plan_step *step) {
-    return (int8_t *)plan->arena + plan->tensors[step->output].offset;
-}
-
 static cmsis_nn_context scratch_of(const struct plan *plan, const struct plan_step *step) {
     return (cmsis_nn_context){plan->arena + step->scratch_offset, (int32_t)step->scratch_bytes};
 }
@@ -73,7 +69,7 @@ static int32_t run_conv(const struct plan *plan, const struct plan_step *step) {
     return arm_convolve_wrapper_s8(&scratch, &params, &factors, &input,
                                    int8_data(plan, step->input0), &filter,
                                    int8_data(plan, step->weights), &bias, bias_data(plan, step),
-                                   &output, output_data(plan, step));
+                                   &output, output_of(plan, step));
 }
 
 static cmsis_nn_dw_conv_params depthwise_params(const struct plan *plan,
@@ -110,11 +106,12 @@ static int32_t run_depthwise(const struct plan *plan, const struct plan_step *st
     const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
     const cmsis_nn_dims bias = {output.c, 1, 1, 1};
     const bool general = step->depth_multiplier == 1 && step->kernel_h == 3 &&
-                         step->kernel_w == 3 && pads_right_by_two(plan, step);
+                         step->kernel_w == 3 && step->dilation_h == 1 && step->dilation_w == 1 &&
+                         pads_right_by_two(plan, step);
     return (general ? arm_depthwise_conv_s8_opt : arm_depthwise_conv_wrapper_s8)(
         &scratch, &params, &factors, &input, int8_data(plan, step->input0), &filter,
         int8_data(plan, step->weights), &bias, bias_data(plan, step), &output,
-        output_data(plan, step));
+        output_of(plan, step));
 }
 
 static int32_t run_dense(const struct plan *plan, const struct plan_step *step) {
@@ -134,7 +131,7 @@ static int32_t run_dense(const struct plan *plan, const struct plan_step *step) 
     return arm_fully_connected_s8(&scratch, &params, &factor, &input,
                                   int8_data(plan, step->input0), &filter,
                                   int8_data(plan, step->weights), &bias, bias_data(plan, step),
-                                  &output, output_data(plan, step));
+                                  &output, output_of(plan, step));
 }
 
 static int32_t run_pool(const struct plan *plan, const struct plan_step *step) {
@@ -145,13 +142,41 @@ static int32_t run_pool(const struct plan *plan, const struct plan_step *step) {
     const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
     return (step->op == OPERATOR_MAX_POOL2D ? arm_max_pool_s8 : arm_avgpool_s8)(
         &scratch, &params, &input, int8_data(plan, step->input0), &window, &output,
-        output_data(plan, step));
+        output_of(plan, step));
+}
+
+/* The project's own kernels cannot fail. */
+static void run_own(const struct plan *plan, const struct plan_step *step) {
+    typedef void (*kernel)(const struct plan *, const struct plan_step *);
+    static const kernel kernels[PLAN_LAST_OPERATOR + 1] = {
+        [OPERATOR_GLOBAL_AVERAGE_POOL2D] = own_global_average_pool,
+        [OPERATOR_SOFTMAX] = own_softmax,
+        [OPERATOR_RELU] = own_relu,
+        [OPERATOR_ADD] = own_add,
+        [OPERATOR_SUB] = own_sub,
+        [OPERATOR_MUL] = own_mul,
+        [OPERATOR_CONCATENATION] = own_concatenation,
+        [OPERATOR_PAD] = own_pad,
+        [OPERATOR_GLOBAL_MAX_POOL2D] = own_global_max_pool,
+        [OPERATOR_LOGISTIC] = own_logistic,
+        [OPERATOR_TANH] = own_tanh,
+        [OPERATOR_HARD_SWISH] = own_hard_swish,
+        [OPERATOR_LEAKY_RELU] = own_leaky_relu,
+        [OPERATOR_QUANTIZE] = own_quantize,
+        [OPERATOR_DEQUANTIZE] = own_dequantize,
+        [OPERATOR_REQUANTIZE] = own_requantize,
+    };
+    kernels[step->op](plan, step);
 }
 
 int32_t kernels_run(const struct plan *plan, const struct plan_step *step) {
     switch (step->op) {
     case OPERATOR_CONV2D:
-        return run_conv(plan, step);
+        if (step->groups == 1) {
+            return run_conv(plan, step);
+        }
+        own_grouped_convolution(plan, step);
+        return 0;
     case OPERATOR_DEPTHWISE_CONV2D:
         return run_depthwise(plan, step);
     case OPERATOR_DENSE:
@@ -159,17 +184,8 @@ int32_t kernels_run(const struct plan *plan, const struct plan_step *step) {
     case OPERATOR_MAX_POOL2D:
     case OPERATOR_AVERAGE_POOL2D:
         return run_pool(plan, step);
-    case OPERATOR_GLOBAL_AVERAGE_POOL2D:
-        own_global_average_pool(plan, step);
-        return 0;
-    case OPERATOR_SOFTMAX:
-        own_softmax(plan, step);
-        return 0;
-    case OPERATOR_RELU:
-        own_relu(plan, step);
-        return 0;
-    default: /* the plan was checked, so it is add */
-        own_add(plan, step);
+    default:
+        run_own(plan, step);
         return 0;
     }
 }
@@ -179,6 +195,9 @@ uint32_t kernels_scratch_bytes(const struct plan *plan, const struct plan_step *
     const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
     switch (step->op) {
     case OPERATOR_CONV2D: {
+        if (step->groups != 1) {
+            return own_grouped_convolution_scratch_bytes(plan, step);
+        }
         const cmsis_nn_conv_params params = conv_params(plan, step);
         const cmsis_nn_dims filter = conv_filter(plan, step);
         return (uint32_t)arm_convolve_wrapper_s8_get_buffer_size(&params, &input, &filter,

@@ -17,6 +17,13 @@ static inline int32_t clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
 }
 
+/* `x`, which the compiler must compute here, even where a branch could spare it. So a kernel's time
+ * does not depend on what it computes with. */
+static inline int32_t computed(int32_t x) {
+    __asm__ volatile("" : "+r"(x));
+    return x;
+}
+
 /* SaturatingRoundingDoublingHighMul: a * b / 2^31, rounded half up. */
 static inline int32_t high_product(int32_t a, int32_t b) {
     if (a == INT32_MIN && b == INT32_MIN) {
@@ -30,15 +37,6 @@ static inline int32_t shift_right_rounding(int32_t x, int32_t bits) {
     const int32_t mask = (int32_t)((1u << bits) - 1u);
     const int32_t threshold = (mask >> 1) + (x < 0);
     return (x >> bits) + ((x & mask) > threshold);
-}
-
-/* SaturatingRoundingMultiplyByPOT for a positive exponent. */
-static inline int32_t shift_left_saturating(int32_t x, int32_t bits) {
-    const int32_t threshold = (int32_t)((1u << (31 - bits)) - 1u);
-    if (x > threshold) {
-        return INT32_MAX;
-    }
-    return x < -threshold ? INT32_MIN : shift_left(x, bits);
 }
 
 /* MultiplyByQuantizedMultiplier: x * multiplier * 2^shift / 2^31, rounded twice. */

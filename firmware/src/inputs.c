@@ -31,6 +31,26 @@ static uint32_t fill(uint8_t *bytes, uint32_t size, uint32_t state) {
     return state;
 }
 
+/* Floats of -16 to 16: arbitrary bits would be denormal or NaN now and then, as no data is. */
+static uint32_t fill_floats(uint8_t *bytes, uint32_t size, uint32_t state) {
+    for (uint32_t at = 0; at < size; at += 4u) {
+        state = next(state);
+        const float value = (float)(int32_t)state * (1.0f / (1 << 27));
+        memcpy(bytes + at, &value, sizeof value);
+    }
+    return state;
+}
+
+/* Constant operands in flash stay what they are. */
+static uint32_t fill_tensor(const struct plan *plan, uint32_t index, uint32_t state) {
+    const struct plan_tensor *tensor = &plan->tensors[index];
+    if (tensor->region != REGION_ARENA) {
+        return state;
+    }
+    return (tensor->dtype == DTYPE_FLOAT32 ? fill_floats : fill)(plan->arena + tensor->offset,
+                                                                 tensor->bytes, state);
+}
+
 void inputs_fill(const struct plan *plan) {
     struct tensor_set done = {{0}};
     for (uint32_t i = 0; i < plan->header->step_count; i++) {
@@ -38,14 +58,13 @@ void inputs_fill(const struct plan *plan) {
     }
     uint32_t state = SEED;
     for (uint32_t i = 0; i < plan->header->step_count; i++) {
-        const uint16_t inputs[] = {plan->steps[i].input0, plan->steps[i].input1};
-        for (uint32_t k = 0; k < 2u; k++) {
-            if (inputs[k] == PLAN_NO_TENSOR || set_has(&done, inputs[k])) {
-                continue;
+        uint16_t inputs[PLAN_MAX_INPUTS];
+        const uint32_t count = plan_inputs(&plan->steps[i], inputs);
+        for (uint32_t k = 0; k < count; k++) {
+            if (!set_has(&done, inputs[k])) {
+                set_add(&done, inputs[k]);
+                state = fill_tensor(plan, inputs[k], state);
             }
-            set_add(&done, inputs[k]);
-            const struct plan_tensor *tensor = &plan->tensors[inputs[k]];
-            state = fill(plan->arena + tensor->offset, tensor->bytes, state);
         }
     }
 }

@@ -12,6 +12,7 @@
 #define PLAN_NO_TENSOR 0xFFFFu
 #define PLAN_ARENA_ALIGNMENT 16u
 #define PLAN_CONSTANTS 11
+#define PLAN_MAX_INPUTS 11u
 
 enum plan_region { REGION_ARENA = 0, REGION_PARAMETERS = 1 };
 enum plan_dtype { DTYPE_INT8 = 0, DTYPE_INT32 = 1, DTYPE_FLOAT32 = 2 };
@@ -26,8 +27,21 @@ enum plan_operator {
     OPERATOR_GLOBAL_AVERAGE_POOL2D = 6,
     OPERATOR_SOFTMAX = 7,
     OPERATOR_RELU = 8,
-    OPERATOR_ADD = 9
+    OPERATOR_ADD = 9,
+    OPERATOR_SUB = 10,
+    OPERATOR_MUL = 11,
+    OPERATOR_CONCATENATION = 12,
+    OPERATOR_PAD = 13,
+    OPERATOR_GLOBAL_MAX_POOL2D = 14,
+    OPERATOR_LOGISTIC = 15,
+    OPERATOR_TANH = 16,
+    OPERATOR_HARD_SWISH = 17,
+    OPERATOR_LEAKY_RELU = 18,
+    OPERATOR_QUANTIZE = 19,
+    OPERATOR_DEQUANTIZE = 20,
+    OPERATOR_REQUANTIZE = 21
 };
+#define PLAN_LAST_OPERATOR OPERATOR_REQUANTIZE
 
 struct plan_header {
     uint32_t magic;
@@ -74,7 +88,7 @@ struct plan_step {
     uint16_t pad_top, pad_left;
     uint16_t dilation_h, dilation_w;
     uint16_t depth_multiplier;
-    uint16_t reserved1;
+    uint16_t groups;
     uint32_t scratch_offset;
     uint32_t scratch_bytes;
     int32_t activation_min;
@@ -88,7 +102,8 @@ _Static_assert(sizeof(struct plan_step) == 96, "plan step");
 
 /* Constants p of each operator. */
 enum { DENSE_MULTIPLIER, DENSE_SHIFT };
-enum { RESCALE_MULTIPLIER, RESCALE_SHIFT }; /* relu and global average pooling */
+/* mul, relu, requantize and global average pooling */
+enum { RESCALE_MULTIPLIER, RESCALE_SHIFT };
 enum { SOFTMAX_MULTIPLIER, SOFTMAX_SHIFT, SOFTMAX_DIFF_MIN };
 enum {
     ADD_LEFT_SHIFT,
@@ -98,7 +113,18 @@ enum {
     ADD_SHIFT1,
     ADD_OUTPUT_MULTIPLIER,
     ADD_OUTPUT_SHIFT
+}; /* add and sub */
+enum { JOINED_COUNT, JOINED_AXIS, JOINED_FURTHER };
+enum { JOINED_CHANNELS, JOINED_WIDTH, JOINED_HEIGHT }; /* axes */
+enum { SIGMOID_RADIUS, SIGMOID_MULTIPLIER, SIGMOID_SHIFT }; /* logistic and tanh */
+enum {
+    SWISH_OUTPUT_MULTIPLIER,
+    SWISH_OUTPUT_SHIFT,
+    SWISH_FACTOR_MULTIPLIER,
+    SWISH_FACTOR_EXPONENT
 };
+enum { LEAKY_MULTIPLIER, LEAKY_SHIFT, LEAKY_IDENTITY_MULTIPLIER, LEAKY_IDENTITY_SHIFT };
+enum { QUANTIZE_SCALE_BITS }; /* quantize and dequantize */
 
 /* A plan that was checked, with its records and memories at hand. */
 struct plan {
@@ -117,6 +143,27 @@ struct plan_memory {
     const uint8_t *parameters;
     uint32_t parameter_bytes;
 };
+
+static inline bool plan_is_binary(uint8_t op) {
+    return op == OPERATOR_ADD || op == OPERATOR_SUB || op == OPERATOR_MUL;
+}
+
+/* Fills in the indices of the tensors that a step reads beside its parameters, and returns their
+ * number. Nothing of the step need have been checked. */
+static inline uint32_t plan_inputs(const struct plan_step *step, uint16_t *inputs) {
+    inputs[0] = step->input0;
+    inputs[1] = step->input1;
+    if (step->op != OPERATOR_CONCATENATION) {
+        return plan_is_binary(step->op) ? 2u : 1u;
+    }
+    uint32_t count = 2;
+    while (count < PLAN_MAX_INPUTS && (int32_t)count < step->p[JOINED_COUNT]) {
+        const int32_t index = step->p[JOINED_FURTHER + count - 2u];
+        inputs[count++] = index >= 0 && index < (int32_t)PLAN_NO_TENSOR ? (uint16_t)index
+                                                                       : PLAN_NO_TENSOR;
+    }
+    return count;
+}
 
 static inline const void *plan_data(const struct plan *plan, uint32_t tensor) {
     const struct plan_tensor *t = &plan->tensors[tensor];

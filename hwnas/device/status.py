@@ -76,7 +76,7 @@ STEP_FIELDS: Final = {
     28: "dilation_h",
     30: "dilation_w",
     32: "depth_multiplier",
-    34: "reserved",
+    34: "groups",
     36: "scratch_offset",
     40: "scratch_bytes",
     44: "activation_min",

@@ -56,9 +56,11 @@ _GCC_MACHINES: Final = {
     ("cortex-m33", "single"): "-mcpu=cortex-m33 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
 }
 _ZIG_MACHINES: Final = {
-    ("cortex-m4", "single"): "-target thumb-freestanding-eabihf -mcpu=cortex_m4",
-    ("cortex-m7", "double"): "-target thumb-freestanding-eabihf -mcpu=cortex_m7",
-    ("cortex-m33", "single"): "-target thumb-freestanding-eabihf -mcpu=cortex_m33",
+    ("cortex-m4", "single"): "-target thumb-freestanding-eabihf -mcpu=cortex_m4+vfp4d16sp",
+    ("cortex-m7", "double"): "-target thumb-freestanding-eabihf -mcpu=cortex_m7+fp_armv8d16",
+    ("cortex-m33", "single"): (
+        "-target thumb-freestanding-eabihf -mcpu=cortex_m33+dsp+fp_armv8d16sp"
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.plan._compile import ExecutionPlan, Placement, compile_layers, compile_plan
+from hwnas.plan._constants import quantize_multiplier
 from hwnas.plan._format import (
     PARAMETER_ALIGNMENT,
     ParameterKind,
@@ -14,7 +15,6 @@ from hwnas.plan._parameters import (
     NetworkParameters,
     TensorQuantization,
     layer_parameters,
-    quantize_multiplier,
 )
 from hwnas.plan._pool import DEFAULT_SEED, ParameterPool, PoolLayout
 

@@ -10,11 +10,11 @@ from typing import Final
 from hwnas.errors import PlanError
 from hwnas.kernels import LARGEST_SIDE, LARGEST_WINDOW
 from hwnas.network import Layer, Network, Operator, Shape
+from hwnas.plan._constants import SHIFTS
 from hwnas.plan._format import ParameterKind, parameter_counts
 from hwnas.plan._parameters import (
     INT8_MAX,
     INT8_MIN,
-    SHIFTS,
     LayerParameters,
     NetworkParameters,
 )
@@ -27,6 +27,14 @@ _CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType(
         Operator.RELU: 2,
         Operator.RELU6: 2,
         Operator.ADD: 7,
+        Operator.SUB: 7,
+        Operator.MUL: 2,
+        Operator.LOGISTIC: 3,
+        Operator.TANH: 3,
+        Operator.HARD_SWISH: 4,
+        Operator.LEAKY_RELU: 4,
+        Operator.QUANTIZE: 1,
+        Operator.DEQUANTIZE: 1,
     }
 )
 _WEIGHTED_WINDOWS: Final = frozenset({Operator.CONV2D, Operator.DEPTHWISE_CONV2D})
@@ -36,23 +44,20 @@ _INT32: Final = range(-(1 << 31), 1 << 31)
 
 
 def check_layer(layer: Layer) -> None:
-    """Refuse a layer that the firmware has no kernel for.
+    """Refuse a layer that is too large for its kernel.
 
     Raises:
-        PlanError: The layer has a dilation, or is larger than its kernel can count.
+        PlanError: The layer is larger than its kernel can count.
     """
-    if layer.dilation != (1, 1):
+    reach = [(k - 1) * d + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
+    if max(reach) > LARGEST_SIDE:
         raise PlanError(
-            f"{layer.describe()}: dilation {layer.dilation} is not in plan version 1; use a "
-            "larger kernel or a stride instead"
-        )
-    if max(layer.kernel_size) > LARGEST_SIDE:
-        raise PlanError(
-            f"{layer.describe()}: kernel {layer.kernel_size} is larger than {LARGEST_SIDE}"
+            f"{layer.describe()}: kernel {layer.kernel_size} with dilation {layer.dilation} is "
+            f"larger than {LARGEST_SIDE}"
         )
     products = math.prod(layer.kernel_size)
     if layer.operator is Operator.CONV2D:
-        products *= layer.input_shape[-1]
+        products *= layer.input_shape[-1] // layer.groups
     if layer.operator in _WEIGHTED_WINDOWS and products > LARGEST_WINDOW:
         raise PlanError(
             f"{layer.describe()}: an output is the sum of {products} products, its kernel counts "
@@ -113,6 +118,7 @@ def _check_layer_parameters(label: str, layer: Layer, given: LayerParameters) ->
         ParameterKind.BIAS: given.bias,
         ParameterKind.MULTIPLIERS: given.multipliers,
         ParameterKind.SHIFTS: given.shifts,
+        ParameterKind.OPERAND: given.operand,
     }
     for kind, values in found.items():
         if len(values) != wanted.get(kind, 0):
@@ -120,6 +126,10 @@ def _check_layer_parameters(label: str, layer: Layer, given: LayerParameters) ->
     constants = 0 if layer.is_free else _CONSTANT_COUNTS.get(layer.operator, 0)
     if len(given.constants) != constants:
         raise PlanError(f"{label}: {len(given.constants)} constants, {constants} wanted")
+    if not INT8_MIN <= given.operand_zero_point <= INT8_MAX:
+        raise PlanError(
+            f"{label}: zero point {given.operand_zero_point} of the operand is outside -128 to 127"
+        )
     for name, values, allowed in (
         ("bias", given.bias, _INT32),
         ("multiplier", given.multipliers, _MULTIPLIERS),

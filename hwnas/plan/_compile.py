@@ -9,7 +9,7 @@ from enum import StrEnum
 from hwnas.arena import plan_layer_arena, plan_network_arena
 from hwnas.errors import PlanError
 from hwnas.kernels import KernelSet, find_kernel_set, scratch_bytes
-from hwnas.network import Layer, Network, Shape
+from hwnas.network import DType, Layer, Network, Shape
 from hwnas.plan._checks import (
     check_arena,
     check_layer,
@@ -30,8 +30,12 @@ from hwnas.plan._format import (
 from hwnas.plan._parameters import LayerParameters, NetworkParameters
 from hwnas.plan._pool import PoolLayout
 from hwnas.plan._stores import ArenaStore, FlashStore, ParameterStore, PoolStore
-from hwnas.plan._synthetic import RECTIFIED_ZERO_POINT as INPUT_ZERO_POINT
-from hwnas.plan._synthetic import network_parameters, output_zero_point, synthetic_parameters
+from hwnas.plan._synthetic import (
+    input_zero_point,
+    network_parameters,
+    output_zero_point,
+    synthetic_parameters,
+)
 
 
 class Placement(StrEnum):
@@ -89,9 +93,9 @@ def compile_plan(
 
     Raises:
         PlanError: Not exactly one of ``pool`` and ``parameters`` was given, the kernel set is
-            unknown or computes in another type, a layer has a dilation or exceeds what its
-            kernel can count, the parameters do not fit the network, the pool is too small, or
-            there are too many tensors or steps.
+            unknown or computes in another type, a layer exceeds what its kernel can count, the
+            parameters do not fit the network, the pool is too small, or there are too many
+            tensors or steps.
 
     Example:
         >>> plan = compile_plan(network, pool=PoolLayout.for_region(1 << 19))  # doctest: +SKIP
@@ -102,7 +106,8 @@ def compile_plan(
     store, parameters = _sources(network, pool, parameters, placement, arena.arena_bytes)
     writer = _Writer(kernels, store)
     for value, offset in enumerate(arena.value_offsets):
-        writer.activation(network.shape_of(value), offset, parameters.zero_points[value])
+        shape, dtype = network.shape_of(value), network.dtype_of(value)
+        writer.activation(shape, dtype, offset, parameters.zero_points[value])
     for i, node in enumerate(network.nodes):
         if not node.layer.is_free:
             scratch = arena.scratch_offsets[i]
@@ -137,13 +142,15 @@ def compile_layers(
     output = 0
     for (i, layer), arena in zip(running, arenas, strict=True):
         *input_offsets, output_offset = arena.value_offsets
+        source = input_zero_point(layer.input_dtype)
         inputs = tuple(
-            writer.activation(shape, offset, INPUT_ZERO_POINT)
+            writer.activation(shape, layer.input_dtype, offset, source)
             for shape, offset in zip(layer.input_shapes, input_offsets, strict=True)
         )
-        zero_point = output_zero_point(layer, INPUT_ZERO_POINT)
-        output = writer.activation(layer.output_shape, output_offset, zero_point)
-        parameters = synthetic_parameters(layer, INPUT_ZERO_POINT)
+        output = writer.activation(
+            layer.output_shape, layer.output_dtype, output_offset, output_zero_point(layer, source)
+        )
+        parameters = synthetic_parameters(layer, source)
         writer.step(i, layer, inputs, output, arena.scratch_offsets[0], parameters)
     return writer.finish(0, output)
 
@@ -179,10 +186,10 @@ class _Writer:
         self._step_nodes: list[int] = []
         self._arena_writes: list[tuple[int, bytes]] = []
 
-    def activation(self, shape: Shape, offset: int, zero_point: int) -> int:
+    def activation(self, shape: Shape, dtype: DType, offset: int, zero_point: int) -> int:
         """Add an activation; returns its index."""
         check_shape(shape)
-        self._tensors.append(activation_record(shape, offset, zero_point))
+        self._tensors.append(activation_record(shape, dtype, offset, zero_point))
         return len(self._tensors) - 1
 
     def step(
@@ -198,7 +205,9 @@ class _Writer:
         check_layer(layer)
         indices: dict[ParameterKind, int] = {}
         for kind, count in parameter_counts(layer).items():
-            indices[kind] = self._parameter(kind, count, parameters.data(kind))
+            indices[kind] = self._parameter(kind, count, parameters)
+        if ParameterKind.OPERAND in indices:
+            inputs = (*inputs, indices[ParameterKind.OPERAND])
         self._steps.append(
             step_record(
                 layer,
@@ -232,9 +241,11 @@ class _Writer:
             arena_writes=tuple(self._arena_writes),
         )
 
-    def _parameter(self, kind: ParameterKind, count: int, data: bytes) -> int:
+    def _parameter(self, kind: ParameterKind, count: int, parameters: LayerParameters) -> int:
+        data = parameters.data(kind)
         place = self._store.place(kind, count, data)
-        self._tensors.append(parameter_record(kind, count, place.region, place.offset))
+        zero_point = parameters.operand_zero_point if kind is ParameterKind.OPERAND else 0
+        self._tensors.append(parameter_record(kind, count, place.region, place.offset, zero_point))
         index = len(self._tensors) - 1
         if place.region is Region.ARENA:
             self._arena_writes.append((index, data))

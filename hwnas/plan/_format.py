@@ -43,11 +43,21 @@ class ParameterKind(StrEnum):
     BIAS = "bias"
     MULTIPLIERS = "multipliers"
     SHIFTS = "shifts"
+    OPERAND = "operand"
 
     @property
     def element_bytes(self) -> int:
         """1 for int8, 4 for int32."""
-        return 1 if self is ParameterKind.WEIGHTS else 4
+        return 1 if self in (ParameterKind.WEIGHTS, ParameterKind.OPERAND) else 4
+
+
+_REFERENCED: Final = (
+    ParameterKind.WEIGHTS,
+    ParameterKind.BIAS,
+    ParameterKind.MULTIPLIERS,
+    ParameterKind.SHIFTS,
+)
+"""Parameters that a step has a field for; a constant operand is its second input."""
 
 
 _OPERATOR_CODES: Final[Mapping[Operator, int]] = MappingProxyType(
@@ -62,10 +72,23 @@ _OPERATOR_CODES: Final[Mapping[Operator, int]] = MappingProxyType(
         Operator.RELU: 8,
         Operator.RELU6: 8,
         Operator.ADD: 9,
+        Operator.SUB: 10,
+        Operator.MUL: 11,
+        Operator.CONCATENATION: 12,
+        Operator.PAD: 13,
+        Operator.GLOBAL_MAX_POOL2D: 14,
+        Operator.LOGISTIC: 15,
+        Operator.TANH: 16,
+        Operator.HARD_SWISH: 17,
+        Operator.LEAKY_RELU: 18,
+        Operator.QUANTIZE: 19,
+        Operator.DEQUANTIZE: 20,
     }
 )
 _DTYPE_INT8: Final = 0
 _DTYPE_INT32: Final = 1
+_DTYPE_FLOAT32: Final = 2
+_FLOAT_BYTES: Final = 4
 
 
 def parameter_counts(layer: Layer) -> dict[ParameterKind, int]:
@@ -78,13 +101,13 @@ def parameter_counts(layer: Layer) -> dict[ParameterKind, int]:
     """
     channels = layer.output_shape[-1]
     if layer.operator is Operator.CONV2D:
-        weights = channels * math.prod(layer.kernel_size) * layer.input_shape[-1]
+        weights = channels * math.prod(layer.kernel_size) * layer.input_shape[-1] // layer.groups
     elif layer.operator is Operator.DEPTHWISE_CONV2D:
         weights = channels * math.prod(layer.kernel_size)
     elif layer.operator is Operator.DENSE:
         weights = channels * layer.input_shape[-1]
     else:
-        return {}
+        return {ParameterKind.OPERAND: math.prod(layer.operand)} if layer.operand else {}
     counts = {ParameterKind.WEIGHTS: weights}
     if layer.use_bias:
         counts[ParameterKind.BIAS] = channels
@@ -98,27 +121,30 @@ def plan_bytes(tensors: int, steps: int) -> int:
     return HEADER.size + tensors * TENSOR.size + steps * STEP.size
 
 
-def activation_record(shape: Shape, offset: int, zero_point: int) -> bytes:
-    """The record of an int8 activation in the arena; axes that a shape lacks are 1."""
+def activation_record(shape: Shape, dtype: DType, offset: int, zero_point: int) -> bytes:
+    """The record of an activation in the arena; axes that a shape lacks are 1."""
     height, width, channels = (1, 1, *shape)[-3:]
+    floats = dtype is DType.FLOAT32
     return TENSOR.pack(
         Region.ARENA,
-        _DTYPE_INT8,
+        _DTYPE_FLOAT32 if floats else _DTYPE_INT8,
         height,
         width,
         0,
         channels,
         offset,
-        height * width * channels,
+        height * width * channels * (_FLOAT_BYTES if floats else 1),
         zero_point,
     )
 
 
-def parameter_record(kind: ParameterKind, count: int, region: Region, offset: int) -> bytes:
-    """The record of a parameter tensor."""
+def parameter_record(
+    kind: ParameterKind, count: int, region: Region, offset: int, zero_point: int
+) -> bytes:
+    """The record of a parameter tensor; operands alone have a zero point other than 0."""
     size = count * kind.element_bytes
-    dtype = _DTYPE_INT8 if kind is ParameterKind.WEIGHTS else _DTYPE_INT32
-    return TENSOR.pack(region, dtype, 1, 1, 0, count, offset, size, 0)
+    dtype = _DTYPE_INT8 if kind.element_bytes == 1 else _DTYPE_INT32
+    return TENSOR.pack(region, dtype, 1, 1, 0, count, offset, size, zero_point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +152,7 @@ class StepTensors:
     """Tensor indices that a step refers to.
 
     Attributes:
-        inputs: One or two.
+        inputs: One or more; a constant operand is the second.
         output: Is written.
         parameters: By kind; what is missing becomes "none".
     """
@@ -146,25 +172,27 @@ def step_record(
     """The record of a step.
 
     Args:
-        layer: What is computed; no reshape, no dilation.
+        layer: What is computed; no reshape.
         tensors: What it refers to.
         scratch: Offset and size, in bytes.
         bounds: Smallest and largest output.
-        constants: The values p that the operator has.
+        constants: The values p that the operator has; those of a concatenation are made here.
     """
+    if layer.operator is Operator.CONCATENATION:
+        constants = (len(tensors.inputs), -1 - layer.axis, *tensors.inputs[2:])
     return STEP.pack(
         _OPERATOR_CODES[layer.operator],
         0,
         tensors.inputs[0],
         tensors.inputs[1] if len(tensors.inputs) > 1 else NO_TENSOR,
         tensors.output,
-        *(tensors.parameters.get(kind, NO_TENSOR) for kind in ParameterKind),
+        *(tensors.parameters.get(kind, NO_TENSOR) for kind in _REFERENCED),
         *layer.kernel_size,
         *layer.strides,
         *layer.padding[:2],
         *layer.dilation,
         layer.depth_multiplier,
-        0,
+        layer.groups,
         *scratch,
         *bounds,
         *constants,

@@ -29,6 +29,14 @@ POOL_VERSION: Final = 1
 POOL_HEADER: Final = struct.Struct("<4I32s16x")
 """What stands right before the parameter region; ``firmware/src/identity.h`` is the other side."""
 
+_SECTIONS: Final = (
+    ParameterKind.WEIGHTS,
+    ParameterKind.BIAS,
+    ParameterKind.MULTIPLIERS,
+    ParameterKind.SHIFTS,
+)
+"""Kinds with a section of their own, in their order. A constant operand is taken from the weights:
+any int8 values will do."""
 _PER_CHANNEL_SHARE: Final = 20
 """One part in so many of the region for each of biases, multipliers and shifts."""
 _BIAS_BITS: Final = 14
@@ -50,7 +58,8 @@ class PoolLayout:
     """Which part of a parameter region holds which kind of parameter.
 
     Attributes:
-        sections: By kind.
+        sections: By kind; constant operands have none of their own, they are taken from the
+            weights' section.
 
     Example:
         >>> PoolLayout.for_region(1 << 20).sections[ParameterKind.WEIGHTS].size_bytes
@@ -68,7 +77,7 @@ class PoolLayout:
         """
         usable = region_bytes // PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT
         share = usable // _PER_CHANNEL_SHARE // PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT
-        per_channel = [kind for kind in ParameterKind if kind is not ParameterKind.WEIGHTS]
+        per_channel = _SECTIONS[1:]
         weights = usable - len(per_channel) * share
         sections = {ParameterKind.WEIGHTS: PoolSection(0, weights)}
         for i, kind in enumerate(per_channel):
@@ -102,6 +111,7 @@ class PoolAllocator:
         Raises:
             PlanError: The pool has not so many left.
         """
+        kind = ParameterKind.WEIGHTS if kind is ParameterKind.OPERAND else kind
         section, used = self._layout.sections[kind], self._used[kind]
         size = count * kind.element_bytes
         if self._overflowing and section.size_bytes < size <= self._layout.size_bytes:

@@ -1,0 +1,23 @@
+#include "check.h"
+
+static bool has_elements(const struct plan_tensor *t, enum plan_dtype dtype, uint64_t count) {
+    return t != NULL && t->dtype == dtype && t->bytes == count * element_bytes(dtype);
+}
+
+uint32_t check_parameters(const struct checked_step *s, uint64_t weights, bool per_channel) {
+    const uint32_t channels = s->output->channels;
+    if (weights != 0 ? !has_elements(s->weights, DTYPE_INT8, weights) : s->weights != NULL) {
+        return STEP_FIELD(weights);
+    }
+    if (s->bias != NULL && (weights == 0 || !has_elements(s->bias, DTYPE_INT32, channels))) {
+        return STEP_FIELD(bias);
+    }
+    if (per_channel ? !has_elements(s->multipliers, DTYPE_INT32, channels)
+                    : s->multipliers != NULL) {
+        return STEP_FIELD(multipliers);
+    }
+    if (per_channel ? !has_elements(s->shifts, DTYPE_INT32, channels) : s->shifts != NULL) {
+        return STEP_FIELD(shifts);
+    }
+    return SOUND;
+}
