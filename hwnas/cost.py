@@ -1,10 +1,10 @@
 """What shapes alone tell of a network's cost: parameters, MACs, FLOPs, RAM and flash.
 
 Conventions. A multiply-accumulate (MAC) is counted where a kernel multiplies an activation by a
-weight: convolutions, depthwise convolutions and dense layers. Pooling, addition, softmax and
-stand-alone activations multiply no weights and count 0, as in the paper; they take cycles
-nevertheless, which is what measuring is for. Padding is counted as if it were data, as everybody
-does, though kernels may skip it.
+weight: convolutions, depthwise convolutions and dense layers. Pooling, softmax, stand-alone
+activations and element-wise sums and products, with constants too, count 0, as in the paper; they
+take cycles nevertheless, which is what measuring is for. Padding is counted as if it were data, as
+everybody does, though kernels may skip it.
 
 The paper is Heim et al. 2021, "Measuring what Really Matters", whose Appendix A counts K*K + 1
 operations where a K*K filter needs K*K. Both figures are kept: ``macs`` are the true ones,
@@ -24,6 +24,8 @@ from hwnas.network import DType, Layer, Network, Operator
 from hwnas.plan import PARAMETER_ALIGNMENT, ParameterKind, parameter_counts, plan_bytes
 
 _REMEMBERED_LAYERS: Final = 16_384
+_COUNTED: Final = (ParameterKind.WEIGHTS, ParameterKind.BIAS, ParameterKind.OPERAND)
+"""What people call parameters; multipliers and shifts are how int8 holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,12 @@ class LayerCost:
     """What one layer costs by its shape.
 
     Attributes:
-        parameters: Weights and biases.
+        parameters: Weights, biases and the values of constant operands.
         macs: Multiply-accumulates that really happen.
         paper_macs: The paper's equations (2), (4) and (7).
         paper_flops: The paper's equations (1), (3) and (6).
-        parameter_bytes: Flash for weights, biases and quantization parameters, aligned as a plan
-            places them.
+        parameter_bytes: Flash for weights, biases, constant operands and quantization parameters,
+            aligned as a plan places them.
         parameter_tensors: How many tensors those are.
     """
 
@@ -66,15 +68,15 @@ class StaticCost:
     """What a network costs by its shapes, deployed with hwnas's runtime.
 
     Attributes:
-        parameters: Weights and biases.
+        parameters: Weights, biases and the values of constant operands.
         macs: Multiply-accumulates that really happen.
         paper_macs: Sum of the paper's equations (2), (4) and (7).
         paper_flops: Sum of the paper's equations (1), (3) and (6).
         arena_bytes: Activations and scratch memory of the deployed plan.
         ram_bytes: The arena and the firmware's fixed part.
         plan_bytes: Size of the execution plan.
-        parameter_bytes: Weights, biases and quantization parameters, aligned as the plan places
-            them.
+        parameter_bytes: Weights, biases, constant operands and quantization parameters, aligned
+            as the plan places them.
         flash_bytes: Parameters, plan and code.
     """
 
@@ -136,11 +138,11 @@ def layer_cost(layer: Layer) -> LayerCost:
     counts = parameter_counts(layer)
     if not counts:
         return LayerCost(0, 0, 0, 0, 0, 0)
-    weights, bias = counts[ParameterKind.WEIGHTS], counts.get(ParameterKind.BIAS, 0)
+    weights = counts.get(ParameterKind.WEIGHTS, 0)
     sizes = [count * _element_bytes(kind, layer.dtype) for kind, count in counts.items()]
-    paper_macs, paper_flops = _paper_operations(layer)
+    paper_macs, paper_flops = _paper_operations(layer) if weights else (0, 0)
     return LayerCost(
-        parameters=weights + bias,
+        parameters=sum(counts.get(kind, 0) for kind in _COUNTED),
         macs=weights * math.prod(layer.output_shape[:-1]),
         paper_macs=paper_macs,
         paper_flops=paper_flops,
@@ -160,7 +162,9 @@ def _paper_operations(layer: Layer) -> tuple[int, int]:
         return channels_out * (channels_in + 1), 2 * channels_out * channels_in  # (2), (1)
     taps = math.prod(layer.kernel_size)
     # (4) and (3) for convolutions; (7) and (6) have no factor for the output channels, whose
-    # number is that of the inputs times the depth multiplier.
-    filters = channels_out * (channels_in if layer.operator is Operator.CONV2D else 1)
+    # number is that of the inputs times the depth multiplier. Of a grouped convolution, each output
+    # reads the channels of its group alone.
+    read = channels_in // layer.groups if layer.operator is Operator.CONV2D else 1
+    filters = channels_out * read
     windows = math.prod(layer.output_shape[:-1]) * filters
     return windows * (taps + 1), windows * (2 * taps + 1)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
+from hwnas._channel_ties import ChannelTies, JoinedChannels
 from hwnas.kernels import CMSIS_NN, SnappingRule
-from hwnas.network import MAX_DIMENSION, Network, Node, Operator, Shape
+from hwnas.network import MAX_DIMENSION, Layer, Network, Node, Shape
 
 
 def snap(
@@ -17,9 +17,11 @@ def snap(
 
     What is read counts, so the *output* channels of the layer that makes it change: directly, or
     through pooling, activations, depthwise convolutions, additions and reshapes. Channels that an
-    addition or a depthwise convolution ties together change together. Never changed are the
-    network's input, its output, and what is tied to either. A channel count goes to the nearest
-    multiple, at least one, ties upwards. Snapping twice changes nothing more.
+    addition or a depthwise convolution ties together change together. Where concatenated channels
+    are read, each part becomes a multiple, so that their sum is one. Never changed are the
+    network's input, its output, what a grouped convolution reads and makes, what is tied to any of
+    them, and a concatenation of which one part must stay and is no multiple. A channel count goes
+    to the nearest multiple, at least one, ties upwards. Snapping twice changes nothing more.
 
     Args:
         network: The candidate.
@@ -43,15 +45,8 @@ def snap(
     wanted = rule.multiple if multiple is None else multiple
     if wanted < 1:
         raise ValueError(f"multiple {wanted} must be 1 or more")
-    ties = _Ties(network)
     channels = [network.shape_of(value)[-1] for value in range(len(network.nodes) + 1)]
-    snapped = list(channels)
-    read = _read_values(network, rule)
-    for group in ties.groups():
-        if group[0] == 0 or group[-1] == len(network.nodes):
-            continue
-        for value, count in _snap_group(channels, group, read, wanted):
-            snapped[value] = count
+    snapped = _Solver(network, channels, _read_values(network, rule), wanted).solve()
     return network if snapped == channels else _rebuild(network, snapped)
 
 
@@ -70,33 +65,6 @@ def snap_channels(channels: int, multiple: int = 4, *, most: int = MAX_DIMENSION
     return min(multiples, most // multiple) * multiple
 
 
-class _Ties:
-    """Values whose channel counts must keep their ratio, as disjoint sets."""
-
-    def __init__(self, network: Network) -> None:
-        self._parent = list(range(len(network.nodes) + 1))
-        for i, node in enumerate(network.nodes):
-            if node.layer.operator not in (Operator.CONV2D, Operator.DENSE):
-                for value in node.inputs:
-                    self._join(value, i + 1)
-
-    def groups(self) -> list[list[int]]:
-        """The sets, members in ascending order."""
-        found: dict[int, list[int]] = {}
-        for value in range(len(self._parent)):
-            found.setdefault(self._root(value), []).append(value)
-        return list(found.values())
-
-    def _root(self, value: int) -> int:
-        while self._parent[value] != value:
-            value = self._parent[value]
-        return value
-
-    def _join(self, a: int, b: int) -> None:
-        low, high = sorted((self._root(a), self._root(b)))
-        self._parent[high] = low
-
-
 def _read_values(network: Network, rule: SnappingRule) -> set[int]:
     """Values whose channels a gaining layer reads, as they are before and after a reshape."""
     read: set[int] = set()
@@ -107,17 +75,124 @@ def _read_values(network: Network, rule: SnappingRule) -> set[int]:
     return read
 
 
-def _snap_group(
-    channels: list[int], group: list[int], read: set[int], multiple: int
-) -> Iterable[tuple[int, int]]:
-    """New channel counts of a group, in the ratio of the old ones."""
-    base = math.gcd(*(channels[value] for value in group))
-    ratios = {value: channels[value] // base for value in group}
-    unit = math.lcm(
-        *(multiple // math.gcd(multiple, ratios[value]) for value in group if value in read)
-    )
-    new_base = snap_channels(base, unit, most=MAX_DIMENSION // max(ratios.values()))
-    return [(value, ratio * new_base) for value, ratio in ratios.items()]
+class _MustStayError(Exception):
+    """A concatenation's parts cannot change without contradiction."""
+
+    def __init__(self, join: JoinedChannels) -> None:
+        super().__init__(join)
+        self.join = join
+
+
+class _Solver:
+    """Finds channel counts; holds more values until there is no contradiction.
+
+    Args:
+        network: The network.
+        channels: Of each value.
+        read: Values whose channels a gaining layer reads.
+        multiple: What it likes.
+    """
+
+    def __init__(
+        self, network: Network, channels: list[int], read: set[int], multiple: int
+    ) -> None:
+        self._channels, self._read, self._multiple = channels, set(read), multiple
+        self._ties = ChannelTies(network)
+        self._groups = self._ties.groups()
+        self._held = {self._ties.group_of(value) for value in self._ties.held}
+        self._joined: dict[int, list[JoinedChannels]] = {}
+        for join in self._ties.joins:
+            self._joined.setdefault(self._ties.group_of(join.whole), []).append(join)
+        self._read_parts()
+
+    def solve(self) -> list[int]:
+        """New channel counts, one a value."""
+        while True:
+            self._bases: dict[int, int] = {}
+            self._open: set[int] = set()
+            try:
+                self._check_joins()
+                for group in self._groups:
+                    self._base(group)
+            except _MustStayError as found:
+                self._hold(found.join)
+                continue
+            return [self._count(value) for value in range(len(self._channels))]
+
+    def _read_parts(self) -> None:
+        """Who reads a concatenation reads its parts, which may be concatenations themselves."""
+        before = -1
+        while len(self._read) > before:
+            before = len(self._read)
+            for join in self._ties.joins:
+                if self._is_read(join):
+                    self._read |= set(join.parts)
+
+    def _is_read(self, join: JoinedChannels) -> bool:
+        members = self._groups[self._ties.group_of(join.whole)]
+        return not self._read.isdisjoint(members)
+
+    def _hold(self, join: JoinedChannels) -> None:
+        self._held |= {self._ties.group_of(value) for value in (*join.parts, join.whole)}
+
+    def _is_held(self, value: int) -> bool:
+        return self._ties.group_of(value) in self._held
+
+    def _check_joins(self) -> None:
+        """Hold concatenations that are held in part, or that say twice what a group has."""
+        for group, joins in self._joined.items():
+            for join in joins:
+                if all(map(self._is_held, (*join.parts, join.whole))):
+                    continue
+                odd = (
+                    self._is_held(part) and self._channels[part] % self._multiple
+                    for part in join.parts
+                )
+                if group in self._held or len(joins) > 1 or (self._is_read(join) and any(odd)):
+                    raise _MustStayError(join)
+
+    def _count(self, value: int) -> int:
+        group = self._ties.group_of(value)
+        return self._channels[value] // self._old_base(group) * self._base(group)
+
+    def _old_base(self, group: int) -> int:
+        return math.gcd(*(self._channels[value] for value in self._groups[group]))
+
+    def _base(self, group: int) -> int:
+        """The new greatest common divisor of a group's channels."""
+        if group not in self._bases:
+            self._bases[group] = self._new_base(group)
+        return self._bases[group]
+
+    def _new_base(self, group: int) -> int:
+        base = self._old_base(group)
+        if group in self._held:
+            return base
+        ratios = {value: self._channels[value] // base for value in self._groups[group]}
+        most = MAX_DIMENSION // max(ratios.values())
+        if group in self._joined:
+            return self._joined_base(group, ratios, most)
+        unit = math.lcm(
+            *(
+                self._multiple // math.gcd(self._multiple, ratio)
+                for value, ratio in ratios.items()
+                if value in self._read
+            )
+        )
+        return snap_channels(base, unit, most=most)
+
+    def _joined_base(self, group: int, ratios: dict[int, int], most: int) -> int:
+        """What the parts of the group's concatenation add up to decides."""
+        (join,) = self._joined[group]
+        if group in self._open:
+            raise _MustStayError(join)  # It is a part of itself.
+        self._open.add(group)
+        total = sum(self._count(part) for part in join.parts)
+        self._open.discard(group)
+        base, rest = divmod(total, ratios[join.whole])
+        if rest or base > most:
+            raise _MustStayError(join)
+        return base
 
 
 def _rebuild(network: Network, channels: list[int]) -> Network:
@@ -130,6 +205,16 @@ def _rebuild(network: Network, channels: list[int]) -> Network:
 
 
 def _rebuilt(node: Node, inputs: tuple[Shape, ...], output: Shape) -> Node:
-    if (inputs, output) == (node.layer.input_shapes, node.layer.output_shape):
+    layer = node.layer
+    if (inputs, output) == (layer.input_shapes, layer.output_shape):
         return node
-    return replace(node, layer=replace(node.layer, input_shapes=inputs, output_shape=output))
+    operand = _operand(layer, output)
+    changed = replace(layer, input_shapes=inputs, output_shape=output, operand=operand)
+    return replace(node, layer=changed)
+
+
+def _operand(layer: Layer, output: Shape) -> Shape:
+    """The constant's shape under new channels; a single value stays one."""
+    if layer.operand in ((), (1,)):
+        return layer.operand
+    return (*layer.operand[:-1], output[-1])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from hwnas.network import Layer, Network, Shape
+from hwnas.network import PARAMETRIC, Activation, Layer, Network, Node, Operator, Shape
 
 REPRESENTATIVE_SAMPLES = 2
 
@@ -21,14 +22,25 @@ _NAMES = {
     "MAX_POOL_2D": "max_pool2d",
     "AVERAGE_POOL_2D": "average_pool2d",
     "MEAN": "global_average_pool2d",
+    "REDUCE_MAX": "global_max_pool2d",
     "SOFTMAX": "softmax",
     "RELU": "relu",
     "RELU6": "relu6",
+    "LEAKY_RELU": "leaky_relu",
+    "LOGISTIC": "logistic",
+    "TANH": "tanh",
+    "HARD_SWISH": "hard_swish",
     "ADD": "add",
+    "SUB": "sub",
+    "MUL": "mul",
+    "CONCATENATION": "concatenation",
+    "PAD": "pad",
     "RESHAPE": "reshape",
 }
 _WINDOWED = frozenset({"conv2d", "depthwise_conv2d", "max_pool2d", "average_pool2d"})
-_ELEMENTWISE = frozenset({"relu", "relu6", "add"})
+_BINARY = frozenset({"add", "sub", "mul"})
+_ELEMENTWISE = _BINARY | {"relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish"}
+_ORDERED = frozenset({"sub", "concatenation"})
 _BUILTINS = {value: key for key, value in vars(schema.BuiltinOperator).items() if key.isupper()}
 _ACTIVATIONS = {
     value: key.lower()
@@ -42,7 +54,8 @@ class Op:
     """One operator, reduced to what a flatbuffer and a Layer both tell.
 
     Shapes leave out the batch, and what the converter's handling of reshapes changes: element-wise
-    operators tell the number of elements alone, others that slide no window no leading ones.
+    operators tell the number of elements alone, others that slide no window no leading ones. The
+    operands of sums and products are in no order; of a constant one only its size is told.
     """
 
     name: str
@@ -53,6 +66,9 @@ class Op:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
     depth_multiplier: int = 1
+    groups: int = 1
+    axis: int = -1
+    constant: int = 0
     activation: str = "none"
     bias: bool = False
 
@@ -76,7 +92,8 @@ def signature(graph: list[Wired]) -> tuple[list[str], str]:
         if wired.op.name == "reshape":
             hashes += sources
         else:
-            text = f"{wired.op} {sorted(sources)}"
+            ordered = sources if wired.op.name in _ORDERED else sorted(sources)
+            text = f"{wired.op} {ordered}"
             hashes.append(hashlib.sha256(text.encode()).hexdigest())
     return sorted(str(wired.op) for wired in graph if wired.op.name != "reshape"), hashes[-1]
 
@@ -133,20 +150,83 @@ def network_graph(network: Network) -> list[Wired]:
     return [Wired(_op_of(node.layer), node.inputs) for node in network.nodes]
 
 
+def has_left_out_habit(network: Network) -> bool:
+    """Whether the converter does something here that ``from_keras`` leaves out on purpose."""
+    return any(
+        _moves_a_bias(network, node)
+        or _repeats_a_dense_layer(network, node)
+        or _loses_a_hard_swish(network, node)
+        for node in network.nodes
+    )
+
+
+def _moves_a_bias(network: Network, node: Node) -> bool:
+    """A linear layer feeds a dense one: the converter moves the bias."""
+    source = _source(network, node)
+    return (
+        node.layer.operator is Operator.DENSE
+        and source is not None
+        and source.operator in PARAMETRIC
+        and source.activation is Activation.NONE
+    )
+
+
+def _repeats_a_dense_layer(network: Network, node: Node) -> bool:
+    """A rectifier and others read a dense layer: the converter computes it twice."""
+    source = _source(network, node)
+    return (
+        node.layer.operator in (Operator.RELU, Operator.RELU6)
+        and source is not None
+        and source.operator is Operator.DENSE
+        and source.activation is Activation.NONE
+    )
+
+
+def _loses_a_hard_swish(network: Network, node: Node) -> bool:
+    """It is behind a reshape or before a rectifier: the converter leaves its parts."""
+    value = node.inputs[0]
+    before = network.nodes[value - 1].layer.operator if value else None
+    operator = node.layer.operator
+    if operator is Operator.HARD_SWISH:
+        return before is Operator.RESHAPE
+    return operator in (Operator.RELU, Operator.RELU6) and before is Operator.HARD_SWISH
+
+
+def _source(network: Network, node: Node) -> Layer | None:
+    """What makes a node's first input, reshapes seen through."""
+    value = node.inputs[0]
+    while value and network.nodes[value - 1].layer.is_free:
+        value = network.nodes[value - 1].inputs[0]
+    return network.nodes[value - 1].layer if value else None
+
+
+def unknown_operators(graph: list[Wired]) -> set[str]:
+    """Operators of the converter that hwnas has no name for."""
+    return {wired.op.name for wired in graph} - set(_NAMES.values())
+
+
 def _op_of(layer: Layer) -> Op:
     name = str(layer.operator)
     return Op(
         name,
-        tuple(_essential(name, shape) for shape in layer.input_shapes),
+        _inputs_of(name, layer.input_shapes),
         _essential(name, layer.output_shape),
         layer.kernel_size,
         layer.strides,
         layer.padding,
         layer.dilation,
         layer.depth_multiplier,
+        layer.groups,
+        layer.axis,
+        math.prod(layer.operand) if layer.operand else 0,
         str(layer.activation),
         layer.use_bias,
     )
+
+
+def _inputs_of(name: str, shapes: Iterable[Shape]) -> tuple[Shape, ...]:
+    essential = [_essential(name, shape) for shape in shapes]
+    return tuple(essential if name in _ORDERED else sorted(essential))
 
 
 def _essential(name: str, shape: Shape) -> Shape:
@@ -177,6 +257,10 @@ class _Flatbuffer:
     def data(self, tensor: int) -> Any:
         return self.model.buffers[self.graph.tensors[tensor].buffer].data
 
+    def is_constant(self, tensor: int) -> bool:
+        data = self.data(tensor)
+        return data is not None and len(data) > 0
+
 
 def converter_graph(flat: bytes) -> list[Wired]:
     """Every operator of a flatbuffer in execution order, under the names of hwnas.
@@ -196,28 +280,44 @@ def converter_graph(flat: bytes) -> list[Wired]:
 
 def _read_operator(reader: _Flatbuffer, operator: Any) -> Op:
     name, options = reader.name(operator), operator.builtinOptions
-    inputs = [int(tensor) for tensor in operator.inputs]
-    source = _essential(name, reader.shape(inputs[0])[1:])
-    output = _essential(name, reader.shape(operator.outputs[0])[1:])
+    tensors = [int(tensor) for tensor in operator.inputs]
+    # Of operators that hwnas lacks, such as QUANTIZE between two scales, only the name counts.
+    # The converter drops the batch of small operands: element-wise operators count all axes.
+    first = 0 if name in _ELEMENTWISE else 1
+    shapes = [reader.shape(t)[first:] for t in tensors if t >= 0 and not reader.is_constant(t)]
+    output = _essential(name, reader.shape(operator.outputs[0])[first:])
     facts: dict[str, Any] = {}
     if name in _WINDOWED:
-        facts = _window(reader, name, inputs, options, source, output)
+        facts = _window(reader, name, tensors, options, shapes[0], output)
+    if name == "conv2d":
+        facts["groups"] = shapes[0][-1] // reader.shape(tensors[1])[-1]
     if name == "depthwise_conv2d":
         facts["depth_multiplier"] = options.depthMultiplier
     if name in ("conv2d", "depthwise_conv2d", "dense"):
         # A missing bias is a tensor of zeros in some operators, no tensor in others.
-        facts["bias"] = len(inputs) == 3 and inputs[2] >= 0 and any(reader.data(inputs[2]))
-    if name == "global_average_pool2d":
-        axes = np.frombuffer(bytes(reader.data(inputs[1])), np.int32)
-        assert sorted(axes) == [1, 2], axes
+        facts["bias"] = len(tensors) == 3 and tensors[2] >= 0 and any(reader.data(tensors[2]))
+    if name in ("global_average_pool2d", "global_max_pool2d"):
+        axes = np.frombuffer(bytes(reader.data(tensors[1])), np.int32)
+        assert sorted(axes) == list(range(1, len(shapes[0]))), axes
+    if name == "concatenation":
+        rank = len(reader.shape(operator.outputs[0]))
+        facts["axis"] = options.axis if options.axis < 0 else options.axis - rank
+    if name == "pad":
+        facts["padding"] = _padding(reader, tensors[1])
+    if name in _BINARY:
+        constants = [t for t in tensors if reader.is_constant(t)]
+        assert name != "sub" or tensors[0] not in constants
+        facts["constant"] = sum(math.prod(reader.shape(t)) for t in constants)
     fused = getattr(options, "fusedActivationFunction", schema.ActivationFunctionType.NONE)
-    return Op(
-        name,
-        (source, source) if name == "add" else (source,),
-        output,
-        activation=_ACTIVATIONS[fused],
-        **facts,
-    )
+    inputs = _inputs_of(name, shapes)
+    return Op(name, inputs, output, activation=_ACTIVATIONS[fused], **facts)
+
+
+def _padding(reader: _Flatbuffer, tensor: int) -> tuple[int, int, int, int]:
+    zeros = np.frombuffer(bytes(reader.data(tensor)), np.int32).reshape(-1, 2).tolist()
+    assert zeros[0] == zeros[-1] == [0, 0], zeros
+    (top, bottom), (left, right) = ([[0, 0], *zeros[1:-1]])[-2:]
+    return top, left, bottom, right
 
 
 def _window(

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from hwnas.errors import NetworkError
 from hwnas.network import (
+    BINARY,
     FUSING,
+    PARAMETRIC,
     Activation,
     DType,
     Layer,
@@ -18,35 +20,54 @@ from hwnas.network import (
     NetworkBuilder,
     Operator,
     Shape,
-    add,
     average_pool2d,
+    binary,
+    concatenation,
     conv2d,
     dense,
     depthwise_conv2d,
+    dequantize,
     global_average_pool2d,
+    global_max_pool2d,
+    hard_swish,
+    leaky_relu,
+    logistic,
     max_pool2d,
+    pad,
+    quantize,
     relu,
     relu6,
     reshape,
     softmax,
+    tanh,
 )
 
 MAX_SIDE = 10
 MAX_CHANNELS = 9
 _ACTIVATIONS = st.sampled_from([str(activation) for activation in Activation])
+_RECTIFIERS = st.sampled_from(["relu", "relu6"])
 _WINDOW_MAKERS = {
     Operator.CONV2D: conv2d,
     Operator.DEPTHWISE_CONV2D: depthwise_conv2d,
     Operator.MAX_POOL2D: max_pool2d,
     Operator.AVERAGE_POOL2D: average_pool2d,
 }
-_ELEMENTWISE_MAKERS = {
-    Operator.SOFTMAX: softmax,
+_GLOBAL_MAKERS = {
+    Operator.GLOBAL_AVERAGE_POOL2D: global_average_pool2d,
+    Operator.GLOBAL_MAX_POOL2D: global_max_pool2d,
+}
+_LONE_MAKERS = {
     Operator.RELU: relu,
     Operator.RELU6: relu6,
+    Operator.LEAKY_RELU: leaky_relu,
+    Operator.LOGISTIC: logistic,
+    Operator.TANH: tanh,
+    Operator.HARD_SWISH: hard_swish,
 }
-_LONE = (Operator.RELU, Operator.RELU6)
+_ELEMENTWISE_MAKERS = {Operator.SOFTMAX: softmax, **_LONE_MAKERS}
+_CAST_MAKERS = {Operator.QUANTIZE: quantize, Operator.DEQUANTIZE: dequantize}
 _POOLS = (Operator.MAX_POOL2D, Operator.AVERAGE_POOL2D)
+_FIXED_SCALES = (Operator.SOFTMAX, Operator.LOGISTIC, Operator.TANH)
 
 
 def feature_maps() -> st.SearchStrategy[Shape]:
@@ -72,14 +93,46 @@ def layers(
         return draw(windowed_layers(operator, draw(feature_maps()), dtype))
     if operator is Operator.DENSE:
         return draw(_dense_layers(draw(vectors()), dtype))
-    if operator is Operator.GLOBAL_AVERAGE_POOL2D:
-        return global_average_pool2d(draw(feature_maps()), dtype=dtype)
+    if operator in _GLOBAL_MAKERS:
+        return _GLOBAL_MAKERS[operator](draw(feature_maps()), dtype=dtype)
+    if operator is Operator.PAD:
+        return pad(draw(feature_maps()), draw(_zeros()), dtype=dtype)
     shape = draw(st.one_of(feature_maps(), vectors()))
-    if operator is Operator.ADD:
-        return add(shape, activation=draw(_ACTIVATIONS), dtype=dtype)
+    if operator in BINARY:
+        return draw(_binary_layers(operator, shape, dtype))
+    if operator is Operator.CONCATENATION:
+        return draw(_joined_layers(shape, dtype))
     if operator is Operator.RESHAPE:
         return reshape(shape, draw(_reshaped(shape)), dtype=dtype)
+    if operator in _CAST_MAKERS:
+        return _CAST_MAKERS[operator](shape)
     return _ELEMENTWISE_MAKERS[operator](shape, dtype=dtype)
+
+
+@st.composite
+def _binary_layers(draw: st.DrawFn, operator: Operator, shape: Shape, dtype: DType) -> Layer:
+    """Two inputs or a constant; one of them may be a vector of the channels or a single value."""
+    other = draw(st.sampled_from([shape, shape[-1:], (1,) * len(shape)]))
+    options: dict[str, Any] = {"activation": draw(_ACTIVATIONS), "dtype": dtype}
+    if draw(st.booleans()):
+        return binary(operator, shape, operand=other, **options)
+    pair = [shape, other] if draw(st.booleans()) else [other, shape]
+    return binary(operator, *pair, **options)
+
+
+@st.composite
+def _joined_layers(draw: st.DrawFn, shape: Shape, dtype: DType) -> Layer:
+    axis = draw(st.integers(-len(shape), -1))
+    lengths = draw(st.lists(st.integers(1, MAX_CHANNELS), min_size=2, max_size=5))
+    shapes = [list(shape) for _ in lengths]
+    for joined, length in zip(shapes, lengths, strict=True):
+        joined[axis] = length
+    return concatenation([tuple(joined) for joined in shapes], axis=axis, dtype=dtype)
+
+
+def _zeros() -> st.SearchStrategy[tuple[int, int, int, int]]:
+    count = st.integers(0, 2)
+    return st.tuples(count, count, count, count).filter(any)
 
 
 @st.composite
@@ -109,7 +162,9 @@ def windowed_layers(
             options["dilation"] = draw(_pairs(1, 2))
     first: tuple[Any, ...] = (shape, kernel)
     if operator is Operator.CONV2D:
-        first = (shape, draw(st.integers(1, MAX_CHANNELS)), kernel)
+        options["groups"] = draw(st.sampled_from([n for n in (1, 1, 2, 3) if shape[2] % n == 0]))
+        filters = draw(st.integers(1, MAX_CHANNELS)) * options["groups"]
+        first = (shape, filters, kernel)
     if operator is Operator.DEPTHWISE_CONV2D:
         options["depth_multiplier"] = draw(st.integers(1, 2))
     try:
@@ -150,8 +205,8 @@ def networks(
 ) -> Network:
     """A network in the form that the TFLite converter leaves: nothing to fuse, nothing double.
 
-    Chains of all operators with residual blocks, with and without a layer on the short way. The
-    paddings are those that Keras can express.
+    Chains of all operators with residual blocks, with and without a layer on the short way,
+    concatenations, gates and constants. The paddings are those that Keras can express.
     """
     shape = draw(st.one_of(feature_maps(), feature_maps(), vectors()))
     dtype = draw(st.sampled_from(dtypes))
@@ -159,8 +214,8 @@ def networks(
     grower = _Grower(draw, builder, dtype)
     value = grower.chain(builder.input)
     for _ in range(draw(st.integers(0, max_blocks - 1))):
-        block = draw(st.sampled_from([grower.residual, grower.projected, grower.chain]))
-        value = block(value)
+        blocks = [grower.residual, grower.projected, grower.joined, grower.gated, grower.chain]
+        value = draw(st.sampled_from(blocks))(value)
     return builder.build()
 
 
@@ -172,6 +227,7 @@ class _Grower:
         self._builder = builder
         self._dtype = dtype
         self._made: dict[int, Layer] = {}
+        self._inputs: dict[int, tuple[int, ...]] = {}
 
     def chain(self, value: int) -> int:
         """One to three layers of any kind."""
@@ -190,7 +246,7 @@ class _Grower:
         else:
             long = self._take(self._dense(shape, shape[0]), value)
         inputs = (long, value) if self._draw(st.booleans()) else (value, long)
-        return self._add(*inputs)
+        return self._combine(*inputs)
 
     def projected(self, value: int) -> int:
         """Two ways from ``value``, the second a single layer with weights."""
@@ -214,7 +270,87 @@ class _Grower:
                 padding=first.padding,
                 dtype=self._dtype,
             )
-        return self._add(self._take(first, value), self._take(second, value))
+        return self._combine(self._take(first, value), self._take(second, value))
+
+    def joined(self, value: int) -> int:
+        """Several ways from ``value``, joined along the channels; ``value`` itself may be one."""
+        shape = self._builder.shape(value)
+        if len(shape) == 2 or (self._dtype is DType.INT8 and self._has_fixed_scale(value)):
+            return self.chain(value)
+        kinds = ["own", "weights", "weights", *(["pool"] if len(shape) == 3 else [])]
+        parts = [self._part(kind, value, shape) for kind in self._drawn(kinds, 2, 3)]
+        shapes = [self._builder.shape(part) for part in parts]
+        return self._take(concatenation(shapes, dtype=self._dtype), *parts)
+
+    def gated(self, value: int) -> int:
+        """``value`` times a factor a channel that is made from it."""
+        shape = self._builder.shape(value)
+        if len(shape) != 3 or shape[:2] == (1, 1):
+            return self.chain(value)
+        pool = self._draw(st.sampled_from(list(_GLOBAL_MAKERS.values())))
+        gate = self._take(pool(shape, dtype=self._dtype), value)
+        gate = self._take(dense(shape[2:], 2, activation="relu", dtype=self._dtype), gate)
+        gate = self._take(dense((2,), shape[2], dtype=self._dtype), gate)
+        gate = self._take(logistic(shape[2:], dtype=self._dtype), gate)
+        product = binary(Operator.MUL, shape, shape[2:], dtype=self._dtype)
+        return self._take(product, value, gate)
+
+    def _part(self, kind: str, value: int, shape: Shape) -> int:
+        if kind == "own":
+            return value
+        if kind == "pool":
+            pool = max_pool2d(shape, 3, strides=1, padding="same", dtype=self._dtype)
+            return self._take(pool, value)
+        channels = self._draw(st.integers(1, 5))
+        if len(shape) == 1:
+            return self._take(self._dense(shape, channels), value)
+        return self._take(self._convolution(shape, channels, self._draw(_pairs(1, 3))), value)
+
+    def _drawn(self, kinds: list[str], least: int, most: int) -> list[str]:
+        """Some of them in any order, pooling once at most: twice the same is computed once."""
+        order = self._draw(st.permutations(kinds))
+        return order[: self._draw(st.integers(least, most))]
+
+    def _has_fixed_scale(self, value: int) -> bool:
+        """Whether int8 has one scale only for it, so that a concatenation cannot share another."""
+        layer = self._made.get(value)
+        while layer is not None:
+            if layer.operator in _FIXED_SCALES:
+                return True
+            if layer.operator not in (*_POOLS, Operator.PAD, Operator.GLOBAL_MAX_POOL2D,
+                                      Operator.RESHAPE, Operator.CONCATENATION):  # fmt: skip
+                return False
+            value = self._inputs[value][0]
+            layer = self._made.get(value)
+        return False
+
+    def _constant(self, value: int) -> int:
+        """A constant operand, behind another one or alone; rectified, so that nothing folds it."""
+        shape = self._builder.shape(value)
+        operators = list(BINARY - {Operator.MUL})
+        if self._draw(st.booleans()):
+            scale = binary(Operator.MUL, shape, operand=self._operand(shape), dtype=self._dtype)
+            value = self._take(scale, value)
+        else:
+            operators.append(Operator.MUL)
+        layer = binary(
+            self._draw(st.sampled_from(sorted(operators))),
+            shape,
+            operand=self._operand(shape),
+            activation=self._draw(_RECTIFIERS),
+            dtype=self._dtype,
+        )
+        return self._take(layer, value)
+
+    def _operand(self, shape: Shape) -> Shape:
+        return self._draw(st.sampled_from([shape[-1:], (1,)]))
+
+    def _padded(self, value: int) -> int:
+        """Zeros that no convolution can take up."""
+        layer = pad(self._builder.shape(value), self._draw(_zeros()), dtype=self._dtype)
+        value = self._take(layer, value)
+        pool = max_pool2d(layer.output_shape, 2, strides=1, padding="same", dtype=self._dtype)
+        return self._take(pool, value)
 
     def _convolution(self, shape: Shape, filters: int, kernel: tuple[int, int]) -> Layer:
         return conv2d(shape, filters, kernel, activation=self._activation(), dtype=self._dtype)
@@ -225,19 +361,24 @@ class _Grower:
     def _activation(self) -> str:
         return self._draw(_ACTIVATIONS)
 
-    def _add(self, x: int, y: int) -> int:
-        shape = self._builder.shape(x)
-        return self._take(add(shape, activation=self._activation(), dtype=self._dtype), x, y)
+    def _combine(self, x: int, y: int) -> int:
+        shape, operator = self._builder.shape(x), self._draw(st.sampled_from(sorted(BINARY)))
+        layer = binary(operator, shape, shape, activation=self._activation(), dtype=self._dtype)
+        return self._take(layer, x, y)
 
     def _any(self, value: int) -> int:
         shape = self._builder.shape(value)
         operator = self._draw(st.sampled_from(self._operators(value, shape)))
+        if operator in BINARY:
+            return self._constant(value)
+        if operator is Operator.PAD:
+            return self._padded(value)
         if operator in _WINDOW_MAKERS:
             layer = self._draw(windowed_layers(operator, shape, self._dtype, for_keras=True))
         elif operator is Operator.DENSE:
             layer = self._draw(_dense_layers(shape, self._dtype))
-        elif operator is Operator.GLOBAL_AVERAGE_POOL2D:
-            layer = global_average_pool2d(shape, dtype=self._dtype)
+        elif operator in _GLOBAL_MAKERS:
+            layer = _GLOBAL_MAKERS[operator](shape, dtype=self._dtype)
         elif operator is Operator.RESHAPE:
             layer = reshape(shape, self._draw(_reshaped(shape)), dtype=self._dtype)
         else:
@@ -247,23 +388,35 @@ class _Grower:
     def _operators(self, value: int, shape: Shape) -> list[Operator]:
         choices = [Operator.SOFTMAX]
         if len(shape) == 3:
-            choices += [*_WINDOW_MAKERS, Operator.GLOBAL_AVERAGE_POOL2D]
+            choices += [*_WINDOW_MAKERS, *_GLOBAL_MAKERS, Operator.PAD]
         if len(shape) == 1:
             choices.append(Operator.DENSE)
         before = self._made.get(value)
         if before is None or before.operator is not Operator.RESHAPE:
             choices.append(Operator.RESHAPE)
-            choices += [op for op in _LONE if before is None or _stands_alone(op, before)]
+            choices += [op for op in _LONE_MAKERS if before is None or _stands_alone(op, before)]
+            if before is None or not _takes_up_constants(before):
+                choices.append(Operator.ADD)
         return choices
 
     def _take(self, layer: Layer, *inputs: int) -> int:
         value = self._builder.append(layer, *inputs)
         self._made[value] = layer
+        self._inputs[value] = inputs
         return value
 
 
-def _stands_alone(rectifier: Operator, before: Layer) -> bool:
-    """Whether a rectifier after ``before`` would neither fuse nor double what is there."""
+def _stands_alone(activation: Operator, before: Layer) -> bool:
+    """Whether an activation after ``before`` would neither fuse nor double what is there."""
+    if activation not in (Operator.RELU, Operator.RELU6):
+        return True
     if before.operator in FUSING and before.activation is Activation.NONE:
         return False
-    return str(rectifier) not in (before.operator, before.activation)
+    return str(activation) not in (before.operator, before.activation)
+
+
+def _takes_up_constants(layer: Layer) -> bool:
+    """Whether a constant operand after it would go into its weights, or join its own constant."""
+    return layer.activation is Activation.NONE and (
+        layer.operator in PARAMETRIC or bool(layer.operand)
+    )

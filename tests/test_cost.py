@@ -12,12 +12,19 @@ from hwnas.network import (
     DType,
     Layer,
     Network,
+    Operator,
     add,
     average_pool2d,
+    binary,
+    concatenation,
     conv2d,
     dense,
     depthwise_conv2d,
+    global_max_pool2d,
+    hard_swish,
     max_pool2d,
+    pad,
+    quantize,
     relu6,
     softmax,
 )
@@ -65,9 +72,43 @@ def test_convolutions_follow_equations_3_4_6_and_7(
     assert depthwise.macs == outputs * 6 * taps
 
 
+def test_a_group_reads_its_own_channels_alone() -> None:
+    whole = layer_cost(conv2d((8, 8, 8), 16, 3, use_bias=False))
+    grouped = layer_cost(conv2d((8, 8, 8), 16, 3, groups=4, use_bias=False))
+    for name in ("parameters", "macs", "paper_macs", "paper_flops"):
+        assert getattr(whole, name) == 4 * getattr(grouped, name)
+    filters = layer_cost(conv2d((8, 8, 8), 16, 3, groups=8))
+    multiplied = layer_cost(depthwise_conv2d((8, 8, 8), 3, depth_multiplier=2))
+    assert filters == multiplied
+
+
+def test_a_dilation_costs_no_macs() -> None:
+    assert layer_cost(conv2d((9, 9, 4), 4, 3, dilation=2)) == layer_cost(conv2d((9, 9, 4), 4, 3))
+
+
+def test_constant_operands_are_parameters_without_macs() -> None:
+    cost = layer_cost(binary(Operator.MUL, (8, 8, 20), operand=(20,)))
+    assert cost == LayerCost(20, 0, 0, 0, parameter_bytes=32, parameter_tensors=1)
+    floats = binary(Operator.ADD, (8, 8, 20), operand=(20,), dtype=DType.FLOAT32)
+    assert layer_cost(floats).parameter_bytes == 96
+    assert layer_cost(binary(Operator.SUB, (8, 8, 20), operand=(1,))).parameter_bytes == 32
+
+
 @pytest.mark.parametrize(
     "layer",
-    [max_pool2d((8, 8, 4)), average_pool2d((8, 8, 4)), add((8, 8, 4)), softmax((9,)), relu6((9,))],
+    [
+        max_pool2d((8, 8, 4)),
+        average_pool2d((8, 8, 4)),
+        global_max_pool2d((8, 8, 4)),
+        add((8, 8, 4)),
+        binary(Operator.MUL, (8, 8, 4), (4,)),
+        concatenation([(8, 8, 4), (8, 8, 4)]),
+        pad((8, 8, 4), (1, 1, 1, 1)),
+        softmax((9,)),
+        relu6((9,)),
+        hard_swish((9,)),
+        quantize((9,)),
+    ],
 )
 def test_layers_without_weights_count_nothing(layer: Layer) -> None:
     assert layer_cost(layer) == LayerCost(0, 0, 0, 0, 0, 0)

@@ -23,16 +23,26 @@ from hwnas.network import (
     Operator,
     add,
     average_pool2d,
+    binary,
+    concatenation,
     conv2d,
     dense,
     depthwise_conv2d,
+    dequantize,
     global_average_pool2d,
+    global_max_pool2d,
+    hard_swish,
+    leaky_relu,
+    logistic,
     max_pool2d,
+    pad,
+    quantize,
     relu,
     relu6,
     reshape,
     same_padding,
     softmax,
+    tanh,
 )
 
 MAP = (8, 8, 4)
@@ -66,7 +76,24 @@ def small() -> Network:
         (softmax((7,)), (7,), (0, 0, 0, 0)),
         (relu(MAP), MAP, (0, 0, 0, 0)),
         (relu6(MAP), MAP, (0, 0, 0, 0)),
+        (leaky_relu(MAP), MAP, (0, 0, 0, 0)),
+        (logistic(MAP), MAP, (0, 0, 0, 0)),
+        (tanh(MAP), MAP, (0, 0, 0, 0)),
+        (hard_swish(MAP), MAP, (0, 0, 0, 0)),
+        (quantize(MAP), MAP, (0, 0, 0, 0)),
+        (dequantize(MAP), MAP, (0, 0, 0, 0)),
+        (global_max_pool2d(MAP), (4,), (0, 0, 0, 0)),
+        (conv2d(MAP, 6, 3, groups=2), (8, 8, 6), (1, 1, 1, 1)),
         (add(MAP), MAP, (0, 0, 0, 0)),
+        (binary(Operator.MUL, MAP, (1, 1, 4)), MAP, (0, 0, 0, 0)),
+        (binary(Operator.SUB, (4,), MAP), MAP, (0, 0, 0, 0)),
+        (binary(Operator.ADD, MAP, (1,)), MAP, (0, 0, 0, 0)),
+        (binary(Operator.ADD, MAP, operand=(1, 1, 4)), MAP, (0, 0, 0, 0)),
+        (binary(Operator.ADD, MAP, operand=MAP), MAP, (0, 0, 0, 0)),
+        (concatenation([MAP, (8, 8, 2), MAP]), (8, 8, 10), (0, 0, 0, 0)),
+        (concatenation([MAP, (8, 3, 4)], axis=-2), (8, 11, 4), (0, 0, 0, 0)),
+        (concatenation([(3,), (4,)]), (7,), (0, 0, 0, 0)),
+        (pad(MAP, (1, 0, 2, 3)), (11, 11, 4), (1, 0, 2, 3)),
         (reshape(MAP, (2, 128)), (2, 128), (0, 0, 0, 0)),
     ],
 )
@@ -108,6 +135,27 @@ def test_same_and_the_equal_explicit_padding_are_one_layer() -> None:
     assert named == explicit and hash(named) == hash(explicit)
     assert named.digest == explicit.digest
     assert conv2d(MAP, 4, 1, padding="same") == conv2d(MAP, 4, 1, padding="valid")
+
+
+def test_an_operand_has_one_way_to_be_written() -> None:
+    vector, single = (binary(Operator.MUL, MAP, operand=shape) for shape in [(1, 1, 4), (1, 1, 1)])
+    assert (vector.operand, single.operand) == ((4,), (1,))
+    assert vector == binary(Operator.MUL, MAP, operand=(4,))
+    assert binary(Operator.MUL, (1, 8, 4), operand=(1, 8, 4)).operand == (1, 8, 4)
+
+
+def test_a_description_tells_constants_from_inputs() -> None:
+    assert binary(Operator.MUL, MAP, (4,)).describe() == "mul 8x8x4,4 -> 8x8x4"
+    assert binary(Operator.MUL, MAP, operand=(4,)).describe() == "mul 8x8x4,constant 4 -> 8x8x4"
+
+
+def test_floats_are_at_the_ends() -> None:
+    b = NetworkBuilder(MAP)
+    b.dequantize(b.relu(b.quantize(b.input)))
+    network = b.build()
+    types = [network.dtype_of(value) for value in range(4)]
+    assert types == [DType.FLOAT32, DType.INT8, DType.INT8, DType.FLOAT32]
+    assert {small().dtype_of(value) for value in range(3)} == {DType.INT8}
 
 
 def test_padding_that_no_window_reads_is_left_out() -> None:
@@ -186,7 +234,49 @@ def test_the_round_trip_keeps_names() -> None:
         (lambda: softmax((1, 2, 3, 4)), "1 to 3 axes"),
         (lambda: softmax(()), "1 to 3 axes"),
         (lambda: Layer(Operator.SOFTMAX, ((3,),), (4,)), "gives (3,), not (4,)"),
-        (lambda: Layer(Operator.ADD, ((3,), (4,)), (3,)), "must have one shape"),
+        (lambda: Layer(Operator.ADD, ((3,), (4,)), (3,)), "((3,), (4,)) must be equal, or one"),
+        (lambda: Layer(Operator.ADD, ((3,), (3,)), (3,), operand=(3,)), "2 inputs, 1 wanted"),
+        (lambda: binary(Operator.MUL, MAP, (8, 8, 1)), "must be equal, or one a vector"),
+        (lambda: binary(Operator.MUL, MAP, (8,)), "must be equal, or one a vector"),
+        (lambda: binary(Operator.MUL, (1, 1, 4), operand=MAP), "constant (8, 8, 4) is larger"),
+        (lambda: binary(Operator.MUL, MAP, operand=(0,)), "every axis"),
+        (
+            lambda: Layer(Operator.MUL, (MAP,), MAP, operand=(1, 4)),
+            "write the constant (1, 4) as (4,)",
+        ),
+        (lambda: Layer(Operator.RELU, (MAP,), MAP, operand=(4,)), "operand (4,) has no meaning"),
+        (lambda: conv2d(MAP, 4, 3, groups=3), "3 groups do not divide 4 input and 4 output"),
+        (lambda: conv2d(MAP, 5, 3, groups=2), "2 groups do not divide 4 input and 5 output"),
+        (lambda: conv2d(MAP, 4, 3, groups=0), "groups 0 must be whole numbers"),
+        (lambda: Layer(Operator.DENSE, ((4,),), (4,), groups=2), "groups 2 has no meaning"),
+        (lambda: concatenation([MAP, MAP], axis=2), "have no axis 2"),
+        (lambda: concatenation([(3,), (3,)], axis=-2), "have no axis -2"),
+        (lambda: concatenation([]), "have no axis -1"),
+        (lambda: concatenation([MAP]), "1 inputs, 2 to 11 wanted"),
+        (lambda: concatenation([MAP] * 12), "12 inputs, 2 to 11 wanted"),
+        (lambda: concatenation([MAP, (8, 7, 4)]), "must be equal but for the axis -1"),
+        (lambda: concatenation([MAP, (4,)]), "must be equal but for the axis -1"),
+        (lambda: Layer(Operator.CONCATENATION, (MAP, MAP), MAP, axis=-4), "axis -4 must be -1 to"),
+        (lambda: Layer(Operator.CONCATENATION, (MAP, MAP), MAP, axis=0), "axis 0 must be -1 to"),
+        (lambda: Layer(Operator.RELU, (MAP,), MAP, axis=-2), "axis -2 has no meaning"),
+        (lambda: pad((8,), (1, 1, 1, 1)), "is no (height, width, channels)"),
+        (lambda: pad(MAP, (1, 1)), "(1, 1) is no (top, left, bottom, right)"),
+        (lambda: pad(MAP, (0, 0, -1, 0)), "of 0 or more"),
+        (lambda: global_max_pool2d((8,)), "is no (height, width, channels)"),
+        (lambda: quantize(MAP, dtype=DType.FLOAT32), "a float32 network has none"),
+        (lambda: dequantize(MAP, dtype=DType.FLOAT32), "a float32 network has none"),
+        (
+            lambda: Network(MAP, (Node(relu(MAP), (0,)), Node(quantize(MAP), (1,), "late"))),
+            "(late): reads floats; it must be all that reads the network's input",
+        ),
+        (
+            lambda: Network(MAP, (Node(quantize(MAP), (0,)), Node(add(MAP), (1, 0)))),
+            "must be all that reads",
+        ),
+        (
+            lambda: Network(MAP, (Node(dequantize(MAP), (0,)), Node(relu(MAP), (1,)))),
+            "makes floats, which only a network's output may be",
+        ),
         (lambda: Layer(Operator.ADD, ((3,),), (3,)), "1 inputs, 2 wanted"),
         (lambda: Layer(Operator.RELU, ((3,),), (3,), use_bias=True), "has no bias"),
         (lambda: Layer(Operator.RELU, ((3,),), (3,), strides=(2, 2)), "strides (2, 2) has no"),
@@ -300,7 +390,7 @@ HOSTILE = st.one_of(
     st.text(max_size=5),
     st.integers(-2, 9),
     st.sampled_from([65_535, 65_536, 1 << 31, 1 << 64, 10**4_299, -(10**4_000)]),
-    st.sampled_from(["conv2d", "relu", "reshape", "float32", "relu6"]),
+    st.sampled_from(["conv2d", "relu", "reshape", "float32", "relu6", "mul", "quantize"]),
     st.lists(st.integers(-1, 9), max_size=5),
     st.lists(st.lists(st.integers(-1, 9), max_size=4), max_size=3),
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
@@ -327,9 +417,13 @@ def test_mutated_json_gives_a_network_or_a_network_error(network: Network, data:
         elif action == "remove":
             del container[key]
         elif isinstance(container, dict):
-            container[data.draw(st.sampled_from(["padding", "strides", "kernel_size", "x"]))] = (
-                data.draw(HOSTILE)
-            )
+            container[
+                data.draw(
+                    st.sampled_from(
+                        ["padding", "strides", "kernel_size", "groups", "axis", "operand", "x"]
+                    )
+                )
+            ] = data.draw(HOSTILE)
         else:
             container.append(data.draw(HOSTILE))
         if not plain:

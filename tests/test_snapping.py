@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from network_strategies import networks as any_networks
 from networks import networks, resnet20
 
 from hwnas.kernels import CMSIS_NN, SnappingRule
 from hwnas.network import (
+    BINARY,
     MAX_DIMENSION,
     Layer,
     Network,
     NetworkBuilder,
     Operator,
+    Shape,
     conv2d,
     dense,
 )
@@ -58,33 +61,163 @@ def without_channels(layer: Layer) -> dict[str, object]:
     plain = layer.to_dict()
     plain["input_shapes"] = [shape[:-1] for shape in layer.input_shapes]
     plain["output_shape"] = layer.output_shape[:-1]
+    plain["operand"] = layer.operand[:-1]
     return plain
 
 
-def tied_to_the_ends(network: Network) -> set[int]:
-    """Values whose channels follow from the network's input or output, by brute force."""
+def that_must_stay(network: Network) -> set[int]:
+    """Values whose channels must stay, by brute force."""
     tied = {0, len(network.nodes)}
+    for i, node in enumerate(network.nodes):
+        if node.layer.groups > 1:
+            tied |= {node.inputs[0], i + 1}
+        if node.layer.operator in BINARY:
+            channels = node.layer.output_shape[-1]
+            tied |= {v for v in node.inputs if network.shape_of(v)[-1] != channels}
     grown = True
     while grown:
         grown = False
         for i, node in enumerate(network.nodes):
             if node.layer.operator not in (Operator.CONV2D, Operator.DENSE):
-                members = {*node.inputs, i + 1}
+                if joins(node.layer):
+                    continue
+                members = {v for v in node.inputs if is_tied(node.layer, network.shape_of(v))}
+                members.add(i + 1)
                 if members & tied and not members <= tied:
                     tied |= members
                     grown = True
     return tied
 
 
+def is_tied(layer: Layer, shape: Shape) -> bool:
+    return layer.operator not in BINARY or shape[-1] == layer.output_shape[-1]
+
+
+def joins(layer: Layer) -> bool:
+    return layer.operator is Operator.CONCATENATION and layer.axis == -1
+
+
 @given(networks())
 def test_all_that_gains_and_may_change_is_a_multiple(network: Network) -> None:
     snapped = snap(network)
-    fixed = tied_to_the_ends(network)
+    fixed = that_must_stay(network)
+    for value in fixed:
+        assert snapped.shape_of(value) == network.shape_of(value)
+    if any(map(joins, network.layers)):
+        return  # What a concatenation forces has tests of its own.
     for node in snapped.nodes:
         if node.layer.operator in CMSIS_NN.snapping.readers and node.inputs[0] not in fixed:
             assert node.layer.input_shape[-1] % 4 == 0
-    for value in fixed:
-        assert snapped.shape_of(value) == network.shape_of(value)
+
+
+@given(any_networks(max_blocks=8))
+def test_any_network_can_be_snapped(network: Network) -> None:
+    snapped = snap(network)
+    assert (snapped.input_shape, snapped.output_shape) == (
+        network.input_shape, network.output_shape,
+    )  # fmt: skip
+    assert snap(snapped) is snapped
+
+
+def test_each_part_of_a_concatenation_becomes_a_multiple() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x, y = b.conv2d(b.input, 5, 3), b.conv2d(b.input, 6, 3)
+    x = b.concatenation([b.relu(x), y, b.max_pool2d(y, 1)])
+    b.dense(b.global_average_pool2d(b.conv2d(x, 9, 3)), 2)
+    assert channels(snap(b.build())) == [4, 8, 4, 8, 20, 8, 8, 2]
+
+
+def test_a_concatenation_that_nobody_gains_from_is_no_reason() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.concatenation([b.conv2d(b.input, 5, 3), b.conv2d(b.input, 6, 3)])
+    b.depthwise_conv2d(x, 3)
+    network = b.build()
+    assert snap(network) is network
+
+
+def test_concatenations_of_concatenations() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.conv2d(b.input, 6, 3)
+    for _ in range(2):
+        x = b.concatenation([x, b.conv2d(x, 5, 3)])
+    b.dense(b.global_average_pool2d(x), 2)
+    assert channels(snap(b.build())) == [8, 4, 12, 4, 16, 16, 2]
+
+
+def test_a_part_that_must_stay_and_is_no_multiple_keeps_the_others() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.concatenation([b.input, b.conv2d(b.input, 5, 3)])
+    b.dense(b.global_average_pool2d(x), 2)
+    network = b.build()
+    assert snap(network) is network
+
+
+def test_a_part_that_must_stay_and_is_a_multiple_does_not() -> None:
+    b = NetworkBuilder((8, 8, 4))
+    x = b.concatenation([b.input, b.conv2d(b.input, 5, 3)])
+    b.dense(b.global_average_pool2d(x), 2)
+    assert channels(snap(b.build())) == [4, 8, 8, 2]
+
+
+def test_what_is_added_to_a_concatenation_follows_it() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.concatenation([b.conv2d(b.input, 5, 3), b.conv2d(b.input, 6, 3)])
+    x = b.add(x, b.conv2d(x, 11, 3))
+    b.dense(b.global_average_pool2d(x), 2)
+    assert channels(snap(b.build())) == [4, 8, 12, 12, 12, 12, 2]
+
+
+def test_two_concatenations_that_are_added_stay() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.concatenation([b.conv2d(b.input, 5, 3), b.conv2d(b.input, 6, 3)])
+    y = b.concatenation([b.conv2d(b.input, 4, 3), b.conv2d(b.input, 7, 3)])
+    b.dense(b.global_average_pool2d(b.add(x, y)), 2)
+    network = b.build()
+    assert snap(network) is network
+
+
+def test_a_concatenation_that_is_tied_to_its_own_part_stays() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.conv2d(b.input, 5, 3)
+    y = b.concatenation([x, b.conv2d(b.input, 5, 3)])
+    x = b.add(y, b.depthwise_conv2d(x, 3, depth_multiplier=2))
+    b.dense(b.global_average_pool2d(x), 2)
+    network = b.build()
+    assert snap(network) is network
+
+
+def test_maps_that_are_joined_along_a_side_change_together() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.concatenation([b.conv2d(b.input, 5, 3), b.conv2d(b.input, 5, 3)], axis=-2)
+    b.conv2d(x, 2, 1)
+    assert channels(snap(b.build())) == [4, 4, 4, 2]
+
+
+def test_a_gate_and_constants_have_the_channels_that_they_are_spread_over() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.mul(b.conv2d(b.input, 6, 3), operand=(6,), activation="relu")
+    x = b.add(x, operand=(1,), activation="relu")
+    x = b.mul(x, b.logistic(b.dense(b.global_average_pool2d(x), 6)))
+    b.conv2d(x, 2, 1)
+    snapped = snap(b.build())
+    assert channels(snapped) == [8, 8, 8, 8, 8, 8, 8, 2]
+    assert [layer.operand for layer in snapped.layers[1:3]] == [(8,), (1,)]
+
+
+def test_a_single_value_that_is_spread_stays_one() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.conv2d(b.input, 6, 3)
+    gate = b.dense(b.global_average_pool2d(x), 1)
+    b.conv2d(b.mul(x, gate), 2, 1)
+    assert channels(snap(b.build())) == [8, 8, 1, 8, 2]
+
+
+def test_grouped_convolutions_and_what_feeds_them_stay() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    x = b.pad(b.conv2d(b.input, 6, 3), (1, 1, 1, 1))
+    x = b.conv2d(x, 9, 3, groups=3)
+    b.conv2d(b.conv2d(x, 5, 1), 2, 1)
+    assert channels(snap(b.build())) == [6, 6, 9, 4, 2]
 
 
 def test_channels_are_followed_through_pools_activations_and_flatten() -> None:

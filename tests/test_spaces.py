@@ -150,6 +150,28 @@ layers:
     assert network.output_shape == (5,)
 
 
+def test_activations_as_layers_groups_and_global_maxima(declare: Any) -> None:
+    space = declare(
+        """
+parameters:
+  groups: {type: choice, values: [1, 2]}
+layers:
+  - conv2d: {filters: 8, kernel_size: 3}
+  - hard_swish
+  - conv2d: {filters: 6, kernel_size: 3, groups: $groups}
+  - leaky_relu
+  - tanh
+  - global_max_pool2d
+  - sigmoid
+"""
+    )
+    layers = space.sample(FixedTrial({"groups": 2})).layers
+    assert [str(layer.operator) for layer in layers] == [
+        "conv2d", "hard_swish", "conv2d", "leaky_relu", "tanh", "global_max_pool2d", "logistic",
+    ]  # fmt: skip
+    assert [layer.groups for layer in layers if layer.operator == "conv2d"] == [1, 2]
+
+
 def test_nested_repeats_have_parameters_of_their_own(declare: Any) -> None:
     space = declare(
         """

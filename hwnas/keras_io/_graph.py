@@ -1,35 +1,43 @@
 """A model's operations as a small mutable graph, between Keras and Network.
 
-It holds what a Network has no word for (batch normalization, zero padding, activations that are
-not fused yet) until :mod:`hwnas.keras_io._passes` has removed it.
+It holds what a Network has no word for (zeros that a window may take up, activations that are not
+fused yet, the values of constants) until :mod:`hwnas.keras_io._passes` has removed it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from hwnas.errors import NetworkError
 from hwnas.network import (
+    BINARY,
     DType,
     Layer,
     Network,
     NetworkBuilder,
     Operator,
     Shape,
-    add,
     average_pool2d,
+    binary,
+    concatenation,
     conv2d,
     dense,
     depthwise_conv2d,
     global_average_pool2d,
+    global_max_pool2d,
+    hard_swish,
+    leaky_relu,
+    logistic,
     max_pool2d,
+    pad,
     relu,
     relu6,
     reshape,
     softmax,
+    tanh,
 )
 
 
@@ -37,9 +45,10 @@ class Transient(StrEnum):
     """Operations that do not outlive the passes, and the model's input."""
 
     INPUT = "input"
-    BATCH_NORM = "batch_normalization"
     ZERO_PADDING = "zero_padding2d"
 
+
+Kind = Operator | Transient
 
 _MAKERS: Final[Mapping[Operator, Callable[..., Layer]]] = {
     Operator.CONV2D: conv2d,
@@ -48,12 +57,39 @@ _MAKERS: Final[Mapping[Operator, Callable[..., Layer]]] = {
     Operator.MAX_POOL2D: max_pool2d,
     Operator.AVERAGE_POOL2D: average_pool2d,
     Operator.GLOBAL_AVERAGE_POOL2D: global_average_pool2d,
+    Operator.GLOBAL_MAX_POOL2D: global_max_pool2d,
     Operator.SOFTMAX: softmax,
     Operator.RELU: relu,
     Operator.RELU6: relu6,
-    Operator.ADD: add,
+    Operator.LEAKY_RELU: leaky_relu,
+    Operator.LOGISTIC: logistic,
+    Operator.TANH: tanh,
+    Operator.HARD_SWISH: hard_swish,
+    Operator.PAD: pad,
     Operator.RESHAPE: reshape,
 }
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The constant operand of an addition, subtraction or multiplication.
+
+    Attributes:
+        shape: As a Layer has it.
+        key: Equal for two constants of equal values.
+        axes: How many the model gave it; the converter looks at that.
+        value: Of a single value that is known, else None.
+    """
+
+    shape: Shape
+    key: Hashable
+    axes: int
+    value: float | None = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one value."""
+        return self.shape == (1,)
 
 
 @dataclass(eq=False)
@@ -67,16 +103,25 @@ class Operation:
         name: The Keras layer's name, for the Network's nodes.
         label: The Keras layer's name and class, for messages.
         options: Keywords of the Network's layer constructor.
+        constant: The second operand, where that is a constant.
+        detail: What a Layer leaves out and yet tells two operations apart.
         users: Who reads the output, one entry a read; kept by :class:`Graph`.
     """
 
-    kind: Operator | Transient
+    kind: Kind
     inputs: list[Operation]
     shape: Shape
     name: str
     label: str
     options: dict[str, Any] = field(default_factory=dict)
+    constant: Constant | None = None
+    detail: Hashable = None
     users: list[Operation] = field(default_factory=list)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether no activation is fused into it."""
+        return "activation" not in self.options
 
     def layer(self, dtype: DType) -> Layer:
         """The Network's layer.
@@ -84,9 +129,16 @@ class Operation:
         Raises:
             NetworkError: Shapes or hyper-parameters are out of range; names the Keras layer.
         """
-        make = _MAKERS[Operator(self.kind)]
+        shapes = [source.shape for source in self.inputs]
+        options = {**self.options, "dtype": dtype}
+        if self.constant is not None:
+            options["operand"] = self.constant.shape
         try:
-            return make(self.inputs[0].shape, **self.options, dtype=dtype)
+            if self.kind in BINARY:
+                return binary(Operator(self.kind), *shapes, **options)
+            if self.kind is Operator.CONCATENATION:
+                return concatenation(shapes, **options)
+            return _MAKERS[Operator(self.kind)](shapes[0], **options)
         except NetworkError as error:
             raise NetworkError(f"{self.label}: {error}") from error
 
@@ -123,6 +175,10 @@ class Graph:
                 stack.extend((source, False) for source in reversed(operation.inputs))
         return ordered
 
+    def is_needed(self, operation: Operation) -> bool:
+        """Whether anybody reads an operation that was there once."""
+        return bool(operation.users) or operation is self._output
+
     def rewire(self, operation: Operation, source: Operation) -> None:
         """Let ``operation``, which has one input, read ``source`` instead."""
         (before,) = operation.inputs
@@ -130,15 +186,42 @@ class Graph:
         source.users.append(operation)
         self._forget(before, operation)
 
+    def insert(self, new: Operation) -> None:
+        """Note that ``new``, which nobody reads yet, reads its inputs."""
+        for source in new.inputs:
+            source.users.append(new)
+
     def replace(self, old: Operation, new: Operation) -> None:
         """Let everyone who reads ``old`` read ``new``, and drop ``old``."""
+        self.replace_users(old, new)
+        self._drop(old)
+
+    def read_before_reshapes(self, operation: Operation) -> None:
+        """Let an operation read what the reshapes before it read, which are its alone."""
+        shape = operation.shape
+        view = Operation(
+            Operator.RESHAPE, [], shape, f"{operation.name}_shape", operation.label,
+            {"output_shape": shape},
+        )  # fmt: skip
+        self.replace_users(operation, view)
+        view.inputs, operation.users = [operation], [view]
+        sources = [before.inputs[0] for before in operation.inputs]
+        for before, source in zip(operation.inputs, sources, strict=True):
+            if operation in before.users:
+                source.users.remove(before)
+                before.users = []
+            source.users.append(operation)
+        operation.inputs = sources
+        operation.shape = sources[0].shape
+
+    def replace_users(self, old: Operation, new: Operation) -> None:
+        """Let everyone who reads ``old`` read ``new``."""
         for user in dict.fromkeys(old.users):
             user.inputs = [new if source is old else source for source in user.inputs]
         new.users.extend(old.users)
         old.users = []
         if self._output is old:
             self._output = new
-        self._drop(old)
 
     def swap_with_source(self, operation: Operation) -> None:
         """Exchange a unary operation with its only input, whose only user it is."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from hwnas.errors import UnsupportedLayerError
-from hwnas.keras_io._graph import Operation, Transient
-from hwnas.network import DType, Operator, Shape
+from hwnas.keras_io import _activations as act
+from hwnas.keras_io import _arithmetic as arithmetic
+from hwnas.keras_io import _rearranging as rearranging
+from hwnas.keras_io import _windows as windows
+from hwnas.keras_io._graph import Operation
+from hwnas.keras_io._reading import Reading
+from hwnas.network import Operator, Shape
 
 _TRAINING_ONLY: Final = frozenset(
     {
@@ -31,50 +35,44 @@ _TRAINING_ONLY: Final = frozenset(
 """Layers that hand their input on at inference."""
 
 _REPLACEMENTS: Final = {
-    "Average": "Add, with the factor in the layers before it",
-    "Concatenate": "Add of branches of equal shape",
-    "Conv1D": "a Conv2D with a (k, 1) kernel on (steps, 1, channels)",
+    "Conv1DTranspose": "a network that does not enlarge its maps",
     "Conv2DTranspose": "a network that does not enlarge its maps",
+    "Cropping1D": "a Conv1D with padding='valid'",
     "Cropping2D": "a Conv2D with padding='valid'",
-    "ELU": "ReLU",
-    "GlobalMaxPooling2D": "a MaxPooling2D over the whole map and Flatten",
+    "ELU": "ReLU or LeakyReLU",
     "CenterCrop": "images that are cropped before the model",
+    "GRU": "a Conv1D with padding='causal'",
+    "GetItem": "tensors that are cut before the model, or a Conv2D with strides",
     "GroupNormalization": "BatchNormalization right after the convolution",
+    "LSTM": "a Conv1D with padding='causal'",
     "LayerNormalization": "BatchNormalization right after the convolution",
     "Lambda": "layers that Keras has for what it computes",
-    "LeakyReLU": "ReLU",
     "Maximum": "Add",
     "Minimum": "Add",
-    "Multiply": "Add",
-    "Normalization": "data that is normalized before the model, or in its int8 scale",
-    "PReLU": "ReLU",
+    "MultiHeadAttention": "Conv1D or DepthwiseConv1D layers",
+    "Negative": "a multiplication by -1",
+    "Normalization": "Rescaling with a list of scales and offsets",
+    "PReLU": "LeakyReLU",
+    "Pad": "ZeroPadding2D or ZeroPadding1D",
     "RandomCrop": "images that are cropped before the model",
-    "Rescaling": "data that is scaled before the model, or in its int8 scale",
     "Resizing": "images that are resized before the model",
-    "SeparableConv1D": "a SeparableConv2D with a (k, 1) kernel on (steps, 1, channels)",
-    "Subtract": "Add, with the sign in the layers before it",
+    "SimpleRNN": "a Conv1D with padding='causal'",
+    "Transpose": "data in the order that the model needs",
+    "UnitNormalization": "BatchNormalization right after the convolution",
+    "UpSampling1D": "a network that does not enlarge its maps",
     "UpSampling2D": "a network that does not enlarge its maps",
 }
-_ACTIVATION_KINDS: Final[Mapping[str, Operator | None]] = {
-    "linear": None,
-    "relu": Operator.RELU,
-    "relu6": Operator.RELU6,
-    "softmax": Operator.SOFTMAX,
-}
 
 
-def label_of(layer: Any) -> str:
-    """How messages name a layer: its name and class."""
-    return f"layer {layer.name!r} ({type(layer).__name__})"
-
-
-def read_operation(keras: Any, layer: Any, inputs: list[Operation], shape: Shape) -> Operation:
+def read_operation(
+    keras: Any, layer: Any, operands: Sequence[Operation | Any], shape: Shape
+) -> Operation:
     """Append a layer, or an operation such as ``x + y``, to what makes its inputs.
 
     Args:
         keras: The keras module.
         layer: A ``keras.layers.Layer`` or ``keras.Operation``.
-        inputs: What makes its inputs.
+        operands: What makes its inputs; constants in their places among them.
         shape: Of its output as Keras states it, without the batch.
 
     Returns:
@@ -84,240 +82,115 @@ def read_operation(keras: Any, layer: Any, inputs: list[Operation], shape: Shape
         UnsupportedLayerError: The layer is not supported; the message names a replacement.
         NetworkError: A hyper-parameter is out of range.
     """
-    return _LayerReader(keras, layer, shape).read(inputs)
+    reading = Reading(keras, layer, shape)
+    kind = _known_class(reading)
+    inputs = [operand for operand in operands if isinstance(operand, Operation)]
+    if isinstance(layer, keras.layers.Layer):
+        merge, read = _MERGING.get(kind), _READERS.get(kind)
+    else:
+        if kind in _COMPUTING:
+            return _COMPUTING[kind](reading, operands)
+        merge, read = _MERGING_OPERATIONS.get(kind), _OPERATIONS.get(kind)
+    if merge is not None:
+        return merge(reading, inputs)
+    if read is None and kind not in _TRAINING_ONLY:
+        raise reading.unsupported(f"is not supported; replace it by {_replacement(kind)}")
+    if len(inputs) != 1:
+        raise reading.unsupported(f"has {len(inputs)} inputs; one is supported")
+    if getattr(layer, "data_format", None) == "channels_first":
+        raise reading.unsupported("is channels_first; use data_format='channels_last'")
+    return inputs[0] if read is None else read(reading, inputs[0])
 
 
-class _LayerReader:
-    """Reads one layer."""
-
-    def __init__(self, keras: Any, layer: Any, shape: Shape) -> None:
-        self._keras = keras
-        self._layer = layer
-        self._shape = shape
-
-    def read(self, inputs: list[Operation]) -> Operation:
-        kind = self._known_class()
-        if kind == "Add":
-            return self._sum(inputs)
-        if kind not in _READERS and kind not in _TRAINING_ONLY:
-            replacement = _REPLACEMENTS.get(kind, f"one of {', '.join(sorted(_READERS))}, Add")
-            raise self._unsupported(f"is not supported; replace it by {replacement}")
-        if len(inputs) != 1:
-            raise self._unsupported(f"has {len(inputs)} inputs; one is supported")
-        if getattr(self._layer, "data_format", None) == "channels_first":
-            raise self._unsupported("is channels_first; use data_format='channels_last'")
-        return inputs[0] if kind in _TRAINING_ONLY else _READERS[kind](self, inputs[0])
-
-    def _known_class(self) -> str:
-        """The class's name where it is Keras's own, so that nobody's override is misread."""
-        own, name = type(self._layer), type(self._layer).__name__
-        if isinstance(self._layer, self._keras.layers.Layer):
-            known = getattr(self._keras.layers, name, None) is own
-        else:
-            known = own.__module__.startswith("keras.") and name in _OPERATIONS
-        if not known:
-            raise self._unsupported(
-                "is no layer of Keras's own that hwnas can read; replace it by one of "
-                f"{', '.join(sorted(_READERS))}, Add"
-            )
-        return name
-
-    def _unsupported(self, problem: str) -> UnsupportedLayerError:
-        return UnsupportedLayerError(f"{label_of(self._layer)}: {problem}")
-
-    def _operation(
-        self, kind: Operator | Transient, *inputs: Operation, suffix: str = "", **options: Any
-    ) -> Operation:
-        made = Operation(
-            kind,
-            list(inputs),
-            inputs[0].shape,
-            self._layer.name + suffix,
-            label_of(self._layer),
-            options,
+def _known_class(reading: Reading) -> str:
+    """The class's name where it is Keras's own, so that nobody's override is misread."""
+    layer = reading.layer
+    own, name = type(layer), type(layer).__name__
+    if isinstance(layer, reading.keras.layers.Layer):
+        known = getattr(reading.keras.layers, name, None) is own
+    else:
+        known = own.__module__.startswith("keras.")
+    if not known:
+        raise reading.unsupported(
+            f"is no layer of Keras's own that hwnas can read; replace it by {_replacement('')}"
         )
-        if isinstance(kind, Operator):
-            made.shape = made.layer(DType.INT8).output_shape
-        return made
-
-    def _convolution(self, x: Operation) -> Operation:
-        layer = self._layer
-        if layer.groups != 1:
-            raise self._unsupported(
-                f"has {layer.groups} groups; use a DepthwiseConv2D and a 1x1 Conv2D, or groups=1"
-            )
-        made = self._operation(
-            Operator.CONV2D,
-            x,
-            filters=layer.filters,
-            use_bias=layer.use_bias,
-            kernel_size=layer.kernel_size,
-            **self._window(),
-        )
-        return self._activated(made, layer.activation)
-
-    def _depthwise(self, x: Operation) -> Operation:
-        layer = self._layer
-        made = self._operation(
-            Operator.DEPTHWISE_CONV2D,
-            x,
-            depth_multiplier=layer.depth_multiplier,
-            use_bias=layer.use_bias,
-            kernel_size=layer.kernel_size,
-            **self._window(),
-        )
-        return self._activated(made, layer.activation)
-
-    def _separable(self, x: Operation) -> Operation:
-        layer = self._layer
-        filtered = self._operation(
-            Operator.DEPTHWISE_CONV2D,
-            x,
-            suffix="_depthwise",
-            depth_multiplier=layer.depth_multiplier,
-            use_bias=False,
-            kernel_size=layer.kernel_size,
-            **self._window(),
-        )
-        made = self._operation(
-            Operator.CONV2D,
-            filtered,
-            suffix="_pointwise",
-            filters=layer.filters,
-            kernel_size=(1, 1),
-            strides=(1, 1),
-            padding="valid",
-            dilation=(1, 1),
-            use_bias=layer.use_bias,
-        )
-        return self._activated(made, layer.activation)
-
-    def _window(self) -> dict[str, Any]:
-        layer = self._layer
-        if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
-            raise self._unsupported(
-                f"has strides {layer.strides} and dilation_rate {layer.dilation_rate}; use one of "
-                "them"
-            )
-        return {
-            "strides": tuple(layer.strides),
-            "padding": layer.padding,
-            "dilation": tuple(layer.dilation_rate),
-        }
-
-    def _dense(self, x: Operation) -> Operation:
-        layer = self._layer
-        if len(x.shape) != 1:
-            raise self._unsupported(
-                f"reads {x.shape}, not a vector; use a Conv2D with a 1x1 kernel, or Flatten first"
-            )
-        made = self._operation(Operator.DENSE, x, units=layer.units, use_bias=layer.use_bias)
-        return self._activated(made, layer.activation)
-
-    def _max_pool(self, x: Operation) -> Operation:
-        return self._pool(Operator.MAX_POOL2D, x)
-
-    def _average_pool(self, x: Operation) -> Operation:
-        return self._pool(Operator.AVERAGE_POOL2D, x)
-
-    def _pool(self, kind: Operator, x: Operation) -> Operation:
-        layer = self._layer
-        return self._operation(
-            kind,
-            x,
-            pool_size=tuple(layer.pool_size),
-            strides=tuple(layer.strides),
-            padding=layer.padding,
-        )
-
-    def _global_average_pool(self, x: Operation) -> Operation:
-        pooled = self._operation(Operator.GLOBAL_AVERAGE_POOL2D, x)
-        return self._reshape(pooled) if self._layer.keepdims else pooled
-
-    def _reshape(self, x: Operation) -> Operation:
-        return self._operation(Operator.RESHAPE, x, output_shape=self._shape)
-
-    def _softmax(self, x: Operation) -> Operation:
-        if self._layer.axis not in (-1, len(x.shape)):
-            raise self._unsupported(f"has axis {self._layer.axis}; only the last, -1, is supported")
-        return self._operation(Operator.SOFTMAX, x)
-
-    def _relu_layer(self, x: Operation) -> Operation:
-        layer = self._layer
-        if layer.negative_slope or layer.threshold or layer.max_value not in (None, 6):
-            raise self._unsupported(
-                f"has max_value {layer.max_value}, negative_slope {layer.negative_slope}, "
-                f"threshold {layer.threshold}; use ReLU() or ReLU(max_value=6)"
-            )
-        return self._relu(x) if layer.max_value is None else self._relu6(x)
-
-    def _relu(self, x: Operation) -> Operation:
-        return self._operation(Operator.RELU, x)
-
-    def _relu6(self, x: Operation) -> Operation:
-        return self._operation(Operator.RELU6, x)
-
-    def _activation_layer(self, x: Operation) -> Operation:
-        return self._activated(x, self._layer.activation)
-
-    def _activated(self, x: Operation, function: Any) -> Operation:
-        """``x`` with a layer's ``activation``, which may be a layer itself."""
-        if isinstance(function, self._keras.layers.Layer):
-            return read_operation(self._keras, function, [x], x.shape)
-        name = getattr(function, "__name__", type(function).__name__)
-        own = getattr(self._keras.activations, name, None) is function
-        if not own or name not in _ACTIVATION_KINDS:
-            raise self._unsupported(
-                f"has the activation {name}; use relu, relu6, softmax or linear"
-            )
-        kind = _ACTIVATION_KINDS[name]
-        suffix = "" if x.name != self._layer.name else f"_{name}"
-        return x if kind is None else self._operation(kind, x, suffix=suffix)
-
-    def _batch_norm(self, x: Operation) -> Operation:
-        if self._layer.axis not in (-1, len(x.shape)):
-            raise self._unsupported(
-                f"has axis {self._layer.axis}; only the channels, axis -1, can be folded"
-            )
-        return self._operation(Transient.BATCH_NORM, x)
-
-    def _zero_padding(self, x: Operation) -> Operation:
-        (top, bottom), (left, right) = self._layer.padding
-        made = self._operation(Transient.ZERO_PADDING, x, padding=(top, left, bottom, right))
-        made.shape = self._shape
-        return made
-
-    def _sum(self, inputs: list[Operation]) -> Operation:
-        shapes = {x.shape for x in inputs}
-        if len(inputs) < 2 or len(shapes) != 1:
-            raise self._unsupported(
-                f"adds {len(inputs)} tensors of shapes {sorted(shapes)}; two or more of one "
-                "shape are supported, constants are not"
-            )
-        total = inputs[0]
-        for i, x in enumerate(inputs[1:], start=2):
-            suffix = "" if i == len(inputs) else f"_{i}"
-            total = self._operation(Operator.ADD, total, x, suffix=suffix)
-        return total
+    return name
 
 
-_READERS: Final[Mapping[str, Callable[[_LayerReader, Operation], Operation]]] = {
-    "Activation": _LayerReader._activation_layer,
-    "AveragePooling2D": _LayerReader._average_pool,
-    "BatchNormalization": _LayerReader._batch_norm,
-    "Conv2D": _LayerReader._convolution,
-    "Dense": _LayerReader._dense,
-    "DepthwiseConv2D": _LayerReader._depthwise,
-    "Flatten": _LayerReader._reshape,
-    "GlobalAveragePooling2D": _LayerReader._global_average_pool,
-    "MaxPooling2D": _LayerReader._max_pool,
-    "ReLU": _LayerReader._relu_layer,
-    "Relu": _LayerReader._relu,
-    "Relu6": _LayerReader._relu6,
-    "Reshape": _LayerReader._reshape,
-    "SeparableConv2D": _LayerReader._separable,
-    "Softmax": _LayerReader._softmax,
-    "ZeroPadding2D": _LayerReader._zero_padding,
+def _replacement(kind: str) -> str:
+    return _REPLACEMENTS.get(kind, f"one of {', '.join(sorted({*_READERS, *_MERGING}))}")
+
+
+def _merge(kind: Operator) -> Callable[[Reading, Sequence[Operation]], Operation]:
+    return lambda reading, inputs: arithmetic.merged(reading, kind, inputs)
+
+
+def _compute(kind: Operator) -> Callable[[Reading, Sequence[Any]], Operation]:
+    return lambda reading, operands: arithmetic.computed(reading, kind, operands)
+
+
+_READERS: Final[Mapping[str, act.Read]] = {
+    "Activation": act.activation_layer,
+    "AveragePooling1D": windows.average_pool,
+    "AveragePooling2D": windows.average_pool,
+    "BatchNormalization": arithmetic.batch_norm,
+    "Conv1D": windows.convolution,
+    "Conv2D": windows.convolution,
+    "Dense": windows.dense,
+    "DepthwiseConv1D": windows.depthwise,
+    "DepthwiseConv2D": windows.depthwise,
+    "Flatten": rearranging.reshape,
+    "GlobalAveragePooling1D": windows.global_average_pool,
+    "GlobalAveragePooling2D": windows.global_average_pool,
+    "GlobalMaxPooling1D": windows.global_max_pool,
+    "GlobalMaxPooling2D": windows.global_max_pool,
+    "LeakyReLU": act.leaky_relu,
+    "MaxPooling1D": windows.max_pool,
+    "MaxPooling2D": windows.max_pool,
+    "Permute": rearranging.permute,
+    "ReLU": act.relu_layer,
+    "Rescaling": arithmetic.rescaling,
+    "Reshape": rearranging.reshape,
+    "SeparableConv1D": windows.separable,
+    "SeparableConv2D": windows.separable,
+    "Softmax": act.softmax,
+    "ZeroPadding1D": rearranging.zero_padding_1d,
+    "ZeroPadding2D": rearranging.zero_padding_2d,
 }
-_OPERATIONS: Final = frozenset({"Add", "ReLU", "Relu", "Relu6", "Softmax"})
-"""What ``x + y``, ``keras.ops`` and ``keras.activations`` leave in a functional model."""
+_MERGING: Final[Mapping[str, Callable[[Reading, Sequence[Operation]], Operation]]] = {
+    "Add": _merge(Operator.ADD),
+    "Average": arithmetic.average,
+    "Concatenate": arithmetic.concatenate,
+    "Multiply": _merge(Operator.MUL),
+    "Subtract": _merge(Operator.SUB),
+}
+
+# What ``x + y``, ``keras.ops`` and ``keras.activations`` leave in a functional model.
+_OPERATIONS: Final[Mapping[str, act.Read]] = {
+    "Amax": windows.maximum,
+    "ExpandDims": rearranging.reshape,
+    "HardSigmoid": act.hard_sigmoid,
+    "HardSilu": act.hard_swish,
+    "LeakyRelu": act.leaky_relu,
+    "Max": windows.maximum,
+    "Mean": windows.mean,
+    "ReLU": act.relu_layer,
+    "Relu": act.relu,
+    "Relu6": act.relu6,
+    "Reshape": rearranging.reshape,
+    "Sigmoid": act.logistic,
+    "Silu": act.swish,
+    "Softmax": act.softmax,
+    "Squeeze": rearranging.reshape,
+    "Tanh": act.tanh,
+}
+_MERGING_OPERATIONS: Final[Mapping[str, Callable[[Reading, Sequence[Operation]], Operation]]] = {
+    "Concatenate": arithmetic.concatenate,
+}
+_COMPUTING: Final[Mapping[str, Callable[[Reading, Sequence[Any]], Operation]]] = {
+    "Add": _compute(Operator.ADD),
+    "Divide": arithmetic.divided,
+    "Multiply": _compute(Operator.MUL),
+    "Subtract": _compute(Operator.SUB),
+    "TrueDivide": arithmetic.divided,
+}

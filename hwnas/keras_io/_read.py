@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hwnas.errors import NetworkError, UnsupportedLayerError
 from hwnas.keras_io._graph import Graph, Operation, Transient
-from hwnas.keras_io._layers import label_of, read_operation
+from hwnas.keras_io._layers import read_operation
 from hwnas.keras_io._load import keras_module
 from hwnas.keras_io._passes import simplify
+from hwnas.keras_io._reading import label_of
 from hwnas.network import DType, Network, Shape
 
 
@@ -40,7 +42,7 @@ def from_keras(model: Any, dtype: DType | str = DType.INT8) -> Network:
     if not isinstance(model, keras.Model):
         raise NetworkError(f"from_keras reads a keras.Model, not {type(model).__name__}")
     graph = Graph(_Reader(keras).model(model, None))
-    simplify(graph)
+    simplify(graph, dtype)
     return graph.network(dtype)
 
 
@@ -58,13 +60,15 @@ class _Reader:
         depths = sorted(functional._nodes_by_depth.items(), reverse=True)
         for node in (node for _, nodes in depths for node in nodes):
             if not node.is_input:
-                inputs = [values[id(tensor)] for tensor in node.arguments.keras_tensors]
-                values[id(node.outputs[0])] = self._node(node, inputs)
+                arguments = [*node.arguments.args, *node.arguments.kwargs.values()]
+                operands = list(_operands(arguments, values))
+                values[id(node.outputs[0])] = self._node(node, operands)
         return values[id(functional.outputs[0])]
 
-    def _node(self, node: Any, inputs: list[Operation]) -> Operation:
+    def _node(self, node: Any, operands: list[Operation | Any]) -> Operation:
         layer = node.operation
         if isinstance(layer, self._keras.Model):
+            inputs = [operand for operand in operands if isinstance(operand, Operation)]
             if len(inputs) != 1:
                 raise UnsupportedLayerError(
                     f"{label_of(layer)}: has {len(inputs)} inputs; a model inside a model has "
@@ -79,7 +83,16 @@ class _Reader:
                 )
             self._weighted.add(id(layer))
         shape: Shape = tuple(node.outputs[0].shape[1:])
-        return read_operation(self._keras, layer, inputs, shape)
+        return read_operation(self._keras, layer, operands, shape)
+
+
+def _operands(arguments: Iterable[Any], values: Mapping[int, Operation]) -> Iterator[Any]:
+    """A call's arguments in order, lists of tensors unpacked, tensors as what makes them."""
+    for argument in arguments:
+        if isinstance(argument, list | tuple) and any(id(item) in values for item in argument):
+            yield from _operands(argument, values)
+        else:
+            yield values.get(id(argument), argument)
 
 
 def _functional(keras: Any, model: Any) -> Any:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, Final
 
-from hwnas.errors import NetworkError, UnsupportedLayerError
+from hwnas.errors import NetworkError
 from hwnas.keras_io._load import keras_module
-from hwnas.network import (
-    PARAMETRIC,
-    Activation,
-    Layer,
-    Network,
-    Node,
-    Operator,
-    same_padding,
-)
+from hwnas.keras_io._writers import Writing, batch_norm, rectifier, writer_of
+from hwnas.network import PARAMETRIC, Activation, Network, Node, Operator, Shape
 
 _VALID_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*")
-_CHANNELS_LAST: Final = "channels_last"
-"""Said each time, as the user's keras.json may have another default."""
 
 
 def to_keras(network: Network, *, name: str = "hwnas") -> Any:
@@ -30,6 +22,10 @@ def to_keras(network: Network, *, name: str = "hwnas") -> Any:
     are not taken yet. :func:`from_keras` reads the model back as the same Network where that is
     in the form that the TFLite converter would give it: nothing left to fuse or to merge, and
     each branch ended before the next one begins.
+
+    A product and a sum with a constant a channel, one after the other, become a
+    BatchNormalization, which can be trained; other constants get arbitrary values. Quantize and
+    dequantize do nothing to floats and become Identity.
 
     Args:
         network: What to build.
@@ -52,14 +48,59 @@ def to_keras(network: Network, *, name: str = "hwnas") -> Any:
     keras = keras_module()
     names = _Names(node.name for node in network.nodes)
     values = [keras.Input(network.input_shape, name=names.unused("input"))]
+    norms = _batch_norms(network)
     for i, node in enumerate(network.nodes):
-        layers = _layers_of(keras, node, f"node {i} ({node.layer.describe()})", names)
+        label = f"node {i} ({node.layer.describe()})"
         inputs = [values[value] for value in node.inputs]
-        output = layers[0](inputs if len(inputs) > 1 else inputs[0])
-        for layer in layers[1:]:
+        if i in norms:
+            # Its second half makes the layer of both.
+            values.append(inputs[0])
+            continue
+        own = names.of(node)
+        write = batch_norm if i - 1 in norms else writer_of(node.layer.operator)
+        output = write(Writing(keras, node.layer, label, own, names.unused), inputs)
+        output = _in_shape(keras, output, node.layer.output_shape, names, own)
+        for layer in _fused(keras, node, names, own):
             output = layer(output)
         values.append(output)
     return keras.Model(values[0], values[-1], name=name)
+
+
+def _batch_norms(network: Network) -> set[int]:
+    """The nodes that multiply by a constant a channel, which only the next one reads and adds to.
+
+    :func:`from_keras` reads a batch normalization that cannot be folded as two such nodes.
+    """
+    reads = [value for node in network.nodes for value in node.inputs]
+    return {
+        i
+        for i, (node, after) in enumerate(pairwise(network.nodes))
+        if _is_per_channel(node, Operator.MUL)
+        and _is_per_channel(after, Operator.ADD)
+        and node.layer.activation is Activation.NONE
+        and after.inputs == (i + 1,)
+        and reads.count(i + 1) == 1
+    }
+
+
+def _is_per_channel(node: Node, operator: Operator) -> bool:
+    layer = node.layer
+    return layer.operator is operator and layer.operand == layer.output_shape[-1:]
+
+
+def _fused(keras: Any, node: Node, names: _Names, own: str) -> list[Any]:
+    """The activation of a layer that Keras gives none."""
+    activation = node.layer.activation
+    if activation is Activation.NONE or node.layer.operator in PARAMETRIC:
+        return []
+    return [rectifier(keras, activation, names.unused(f"{own}_{activation}"))]
+
+
+def _in_shape(keras: Any, output: Any, shape: Shape, names: _Names, own: str) -> Any:
+    """Keras broadcasts to the larger rank, a Network to the larger size."""
+    if tuple(output.shape[1:]) == shape:
+        return output
+    return keras.layers.Reshape(shape, name=names.unused(f"{own}_shape"))(output)
 
 
 class _Names:
@@ -84,110 +125,3 @@ class _Names:
             name = f"{stem}_{count}"
         self._taken.add(name)
         return name
-
-
-def _layers_of(keras: Any, node: Node, label: str, names: _Names) -> list[Any]:
-    """The node's Keras layer, and its activation where Keras needs a layer for that."""
-    layer, name = node.layer, names.of(node)
-    if layer.operator in PARAMETRIC:
-        return [_parametric(keras, layer, label, name)]
-    made = [_WITHOUT_WEIGHTS[layer.operator](keras, layer, label, name)]
-    if layer.activation is not Activation.NONE:
-        made.append(_rectifier(keras, layer.activation, names.unused(f"{name}_{layer.activation}")))
-    return made
-
-
-def _parametric(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    activation = None if layer.activation is Activation.NONE else str(layer.activation)
-    common: dict[str, Any] = {
-        "activation": activation,
-        "use_bias": layer.use_bias,
-        "name": name,
-    }
-    if layer.operator is Operator.DENSE:
-        return keras.layers.Dense(layer.output_shape[0], **common)
-    if max(layer.strides) > 1 and max(layer.dilation) > 1:
-        raise UnsupportedLayerError(
-            f"{label}: Keras has no convolution with strides {layer.strides} and dilation "
-            f"{layer.dilation}; use one of them"
-        )
-    common |= {
-        "strides": layer.strides,
-        "padding": _padding(layer, label),
-        "dilation_rate": layer.dilation,
-        "data_format": _CHANNELS_LAST,
-    }
-    if layer.operator is Operator.CONV2D:
-        return keras.layers.Conv2D(layer.output_shape[2], layer.kernel_size, **common)
-    return keras.layers.DepthwiseConv2D(
-        layer.kernel_size, depth_multiplier=layer.depth_multiplier, **common
-    )
-
-
-def _pool(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    is_max = layer.operator is Operator.MAX_POOL2D
-    make = keras.layers.MaxPooling2D if is_max else keras.layers.AveragePooling2D
-    return make(layer.kernel_size, layer.strides, _padding(layer, label), _CHANNELS_LAST, name=name)
-
-
-def _global_average_pool(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    return keras.layers.GlobalAveragePooling2D(_CHANNELS_LAST, name=name)
-
-
-def _softmax(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    return keras.layers.Softmax(name=name)
-
-
-def _lone_rectifier(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    return _rectifier(keras, layer.operator, name)
-
-
-def _sum(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    return keras.layers.Add(name=name)
-
-
-def _reshape(keras: Any, layer: Layer, label: str, name: str) -> Any:
-    if len(layer.output_shape) == 1:
-        return keras.layers.Flatten(_CHANNELS_LAST, name=name)
-    return keras.layers.Reshape(layer.output_shape, name=name)
-
-
-_WITHOUT_WEIGHTS: Final[dict[Operator, Callable[[Any, Layer, str, str], Any]]] = {
-    Operator.MAX_POOL2D: _pool,
-    Operator.AVERAGE_POOL2D: _pool,
-    Operator.GLOBAL_AVERAGE_POOL2D: _global_average_pool,
-    Operator.SOFTMAX: _softmax,
-    Operator.RELU: _lone_rectifier,
-    Operator.RELU6: _lone_rectifier,
-    Operator.ADD: _sum,
-    Operator.RESHAPE: _reshape,
-}
-
-
-def _rectifier(keras: Any, kind: Activation | Operator, name: str) -> Any:
-    clipped = kind in (Activation.RELU6, Operator.RELU6)
-    return keras.layers.ReLU(max_value=6 if clipped else None, name=name)
-
-
-def _padding(layer: Layer, label: str) -> str:
-    """Keras's word for a layer's padding.
-
-    A ZeroPadding2D before a "valid" layer cannot stand in for other paddings: the converter
-    would leave it an operator of its own.
-    """
-    top, left, bottom, right = layer.padding
-    if not any(layer.padding):
-        return "valid"
-    same = [
-        same_padding(size, *axis)
-        for size, *axis in zip(
-            layer.input_shape[:2], layer.kernel_size, layer.strides, layer.dilation, strict=True
-        )
-    ]
-    if [(top, bottom), (left, right)] == same:
-        return "same"
-    raise UnsupportedLayerError(
-        f"{label}: padding (top {top}, left {left}, bottom {bottom}, right {right}) is neither "
-        f"Keras's 'same' ({same[0][0]}, {same[1][0]}, {same[0][1]}, {same[1][1]}) nor 'valid'; "
-        "use one of them"
-    )

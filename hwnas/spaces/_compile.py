@@ -35,7 +35,8 @@ class Step:
 
     Attributes:
         path: Where it stands in the file.
-        operator: A method of :class:`hwnas.network.NetworkBuilder`, or ``block`` or ``repeat``.
+        operator: A method of :class:`hwnas.network.NetworkBuilder` (``sigmoid`` for its
+            logistic), or ``block`` or ``repeat``.
         options: Its options by name.
         when: Parameters and the values with which the entry is there.
         takes: Name of the value that it reads; empty for the one before.

@@ -25,6 +25,8 @@ from hwnas.spaces._validation import validate
 from hwnas.spaces._yaml import Document, KeyPath, read_document, render
 
 PROBES: Final = 64
+_METHODS: Final = {"sigmoid": "logistic"}
+"""The builder's names of operators that space files call as Keras does."""
 
 
 class DeclaredSpace(SearchSpace):
@@ -176,7 +178,8 @@ class _Sampling:
         }
         inputs = [self._output(name, x, step.path) for name in step.adds] or [x]
         try:
-            value: int = getattr(self._builder, step.operator)(*inputs, **options)
+            method = _METHODS.get(step.operator, step.operator)
+            value: int = getattr(self._builder, method)(*inputs, **options)
         except NetworkError as error:
             raise self._error((*step.path, step.operator), str(error)) from error
         return value

@@ -60,6 +60,7 @@ class Conv2D(LayerOptions):
     strides: Pair = _ONE
     padding: PaddingOption = _SAME
     dilation: Pair = _ONE
+    groups: Number = number(1)
     activation: ActivationOption = _PLAIN
     use_bias: Switch = _BIAS
 
@@ -137,11 +138,16 @@ class Item(Strict):
     max_pool2d: Pool2D | None = None
     average_pool2d: Pool2D | None = None
     global_average_pool2d: NoOptions | None = None
+    global_max_pool2d: NoOptions | None = None
     flatten: NoOptions | None = None
     reshape: Reshape | None = None
     softmax: NoOptions | None = None
     relu: NoOptions | None = None
     relu6: NoOptions | None = None
+    leaky_relu: NoOptions | None = None
+    hard_swish: NoOptions | None = None
+    sigmoid: NoOptions | None = None
+    tanh: NoOptions | None = None
     add: Add | None = None
     block: Annotated[list[Item], Field(min_length=1)] | None = None
     repeat: Repeat | None = None

@@ -1,0 +1,60 @@
+"""``from_keras`` against the converter's operator list, over random functional models.
+
+``HWNAS_RANDOM_MODELS=200`` runs 200 of them (two minutes) instead of the few that CI runs, and
+``HWNAS_RANDOM_MODELS=1000:50`` those from seed 1,000 on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from converter_oracle import (
+    convert,
+    converter_graph,
+    has_left_out_habit,
+    network_graph,
+    randomize,
+    signature,
+    unknown_operators,
+)
+from random_models import ModelMaker
+
+from hwnas._tensorflow import import_keras
+from hwnas.errors import UnsupportedLayerError
+from hwnas.keras_io import from_keras, to_keras
+
+keras = import_keras()
+
+SLICE = "0:30"
+CHUNK = 10
+FIRST, COUNT = map(int, ("0:" + os.environ.get("HWNAS_RANDOM_MODELS", SLICE)).split(":")[-2:])
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def judge(seed: int) -> str:
+    """How the converter and ``from_keras`` agree on a model; fails where they do not."""
+    keras.backend.clear_session()
+    model = randomize(ModelMaker(seed).make())
+    graph = converter_graph(convert(model))
+    try:
+        network = from_keras(model)
+    except UnsupportedLayerError as error:
+        assert unknown_operators(graph), (
+            f"seed {seed}: the converter has operators for all: {error}"
+        )
+        return "typed error"
+    if has_left_out_habit(network):
+        return "left out"
+    assert signature(network_graph(network)) == signature(graph), f"seed {seed}"
+    assert from_keras(to_keras(network)) == network, f"seed {seed}"
+    return "equal"
+
+
+@pytest.mark.parametrize("first", range(FIRST, FIRST + COUNT, CHUNK))
+def test_random_models_are_read_as_the_converter_reads_them(first: int) -> None:
+    seeds = range(first, min(first + CHUNK, FIRST + COUNT))
+    verdicts = Counter(judge(seed) for seed in seeds)
+    assert verdicts["equal"] >= len(seeds) // 2, verdicts
