@@ -43,7 +43,8 @@ def test_a_board_that_is_what_it_should_be_is_not_flashed(wired: WiredBoard) -> 
     with attach(BOARD, Connection(wired.port, "any probe"), IMAGE.manifest, never) as client:
         assert client.hello().board == BOARD.name
         reading = check_clock(client, HZ)
-        assert reading.hz == pytest.approx(HZ, rel=0.02)
+        assert reading.agrees(HZ)
+        assert reading.hz == pytest.approx(HZ, rel=0.02, abs=reading.uncertainty_hz)
 
 
 def test_what_is_measured_there_is_filed_as_measured(wired: WiredBoard) -> None:
@@ -57,7 +58,7 @@ def test_what_is_measured_there_is_filed_as_measured(wired: WiredBoard) -> None:
         assert there.provenance is Provenance.MEASURED
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.9, 1.1, 4])
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2, 4])
 def test_a_wrong_clock_is_refused(factor: float) -> None:
     with (
         WiredBoard(virtual_client(BOARD, IMAGE).transport, HZ * factor) as board,

@@ -419,7 +419,7 @@ def test_another_uart_is_not_modelled(uart: str, base: int) -> None:
 
 
 def test_the_firmware_starts_caches_and_counter() -> None:
-    """The counter stands still for want of a cycle model, so a run would not tell."""
+    """A run would tell by an error only."""
     with VirtualBoard(SPEC, find_image(SPEC.name).elf) as board:
         BoardClient(board).hello()
         chip = board._chip

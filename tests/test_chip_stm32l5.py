@@ -248,16 +248,14 @@ def test_reset_flags_stay_until_they_are_removed(bus: Bus) -> None:
 # The core, and its counter
 
 
-def test_the_counter_stands_still_and_nobody_takes_it_for_a_count() -> None:
-    """The board has no cycle model, which its file explains."""
-    assert SPEC.timing is None
+def test_a_run_counts_cycles_by_the_model_of_the_core() -> None:
     case, expected = convolution()
     with VirtualBoard(SPEC, find_image(SPEC).elf) as board, BoardClient(board) as client:
-        assert not client.hello().counts_cycles
+        assert client.hello().counts_cycles
         assert case.run(client) == [expected]
         result = client.run(step_count=case.step_count)
-        assert not result.counts_cycles
-        assert board.cycles == 0
+        assert result.counts_cycles
+        assert 0 < result.total_cycles[0] < board.cycles
 
 
 def test_the_cores_revision_is_not_known(bus: Bus) -> None:

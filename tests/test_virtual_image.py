@@ -109,7 +109,7 @@ def test_memory_shows_image_data_and_erased_flash() -> None:
         ),
         (
             lambda spec: replace(spec, timing=replace(spec.timing, core_model="cortex-m99")),
-            "timing.core_model 'cortex-m99' is unknown, there are: cortex-m4",
+            "'cortex-m99' is unknown, there are: cortex-m33, cortex-m4, cortex-m7",
         ),
         (
             lambda spec: replace(spec, flash=replace(spec.flash, base=0x1000_0000)),

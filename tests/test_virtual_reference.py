@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from networks import residual_block
+from networks import residual, separable
 from reference_board import BOARD, SOURCE, ReferenceBoard, load_reference
 from virtual.build import RESULTS, build, needs_compiler
 
@@ -21,7 +21,7 @@ from hwnas.backend import BoardBackend
 from hwnas.boards import load_board
 from hwnas.device import BoardClient, RunResult
 from hwnas.elf import Image
-from hwnas.network import Network, NetworkBuilder
+from hwnas.network import Network
 from hwnas.plan import DEFAULT_SEED, ExecutionPlan, ParameterPool, PoolLayout, compile_plan
 from hwnas.virtual import BlockCount, VirtualBoard
 from hwnas.virtual.code import decoder
@@ -33,24 +33,6 @@ pytestmark = pytest.mark.skipif(
 TOLERANCE = 0.001
 ROUNDING = 1
 """Cycles by which two readings' difference may be off."""
-
-
-def separable() -> Network:
-    b = NetworkBuilder((16, 16, 3))
-    x = b.conv2d(b.input, 8, 3, strides=2, activation="relu6")
-    for filters in (12, 20):
-        x = b.depthwise_conv2d(x, 3, activation="relu6")
-        x = b.conv2d(x, filters, 1, activation="relu6")
-    b.softmax(b.dense(b.global_average_pool2d(x), 10))
-    return b.build()
-
-
-def residual() -> Network:
-    b = NetworkBuilder((12, 12, 3))
-    x = residual_block(b, b.conv2d(b.input, 8, 3, activation="relu"), 12, 2)
-    x = b.relu(b.average_pool2d(x))
-    b.dense(b.flatten(x), 5)
-    return b.build()
 
 
 @pytest.fixture(scope="module")

@@ -225,16 +225,46 @@ class MemoryTiming:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class CacheTiming:
+    """Parameters of memories behind the core's own caches.
+
+    Attributes:
+        coupled_bytes: Size of the tightly coupled memory at the start of RAM, which no cache
+            stands before.
+        fill_instruction: Cycles of an instruction line that misses the cache.
+        fill_flash: Cycles of a data line from flash that misses the cache.
+        fill_ram: Cycles of a data line from RAM that misses the cache.
+        fitted: Which of them were fitted, and on what.
+        assumed: Which of them were estimated or assumed.
+        source: Where the values come from.
+    """
+
+    coupled_bytes: Annotated[int, Field(ge=0, lt=1 << 32, strict=True)]
+    fill_instruction: Cost
+    fill_flash: Cost
+    fill_ram: Cost
+    fitted: Text
+    assumed: Text
+    source: Text
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class Timing:
     """Which cycle model stands for the board.
 
     Attributes:
         core_model: Name of the core's model, as ``cortex-m4``.
-        memory: Parameters of the memory model.
+        memory: Parameters of flash behind an accelerator, for cores without caches of their own.
+        caches: Parameters of the core's own caches, for cores that have them.
     """
 
     core_model: Text
-    memory: MemoryTiming
+    memory: MemoryTiming | None = None
+    caches: CacheTiming | None = None
+
+    def __post_init__(self) -> None:
+        if (self.memory is None) == (self.caches is None):
+            raise ValueError("either [timing.memory] or [timing.caches] must be given")
 
 
 @dataclass(frozen=True, config=_CONFIG)

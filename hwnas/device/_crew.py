@@ -65,14 +65,15 @@ class Crew(Generic[Board, Job, Result]):
 
     def outcomes(self, workers: int) -> Iterator[Outcome[Job, Result]]:
         """Starts the workers and yields what becomes of the jobs, as they end."""
+        jobs = self._unfinished  # before the first worker ends one
         threads = [
             threading.Thread(target=self._labour, name=f"hwnas board {i}", daemon=True)
-            for i in range(min(workers, self._unfinished))
+            for i in range(min(workers, jobs))
         ]
         for thread in threads:
             thread.start()
         try:
-            for _ in range(self._unfinished):
+            for _ in range(jobs):
                 yield self._await_outcome()
         except BaseException:
             self._stop()

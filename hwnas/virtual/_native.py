@@ -1,4 +1,4 @@
-"""The counting hooks, compiled: what happens at each block of code and at each read of data.
+"""What all counting hooks share, compiled: blocks of code, their rows, and a cache.
 
 All state is one array of 64-bit integers, so that a hook gets everything through one pointer:
 a header, two caches, the code's halfwords, a map from code address to row, and the rows.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import njit, types
 from numba.extending import intrinsic
 
 # Header: offsets into the array.
@@ -37,7 +37,27 @@ WRITE_REGISTER_FUNCTION: Final = 14
 CPSR_NUMBER: Final = 15
 INSTRUCTION_CACHE: Final = 16
 DATA_CACHE: Final = 24
-HEADER: Final = 32
+ROW_LENGTH: Final = 32
+"""Elements of a row."""
+COMPILE_FUNCTION: Final = 40
+"""Makes the program of a new row's block; 0 where there are none."""
+NEXT_PROGRAM: Final = 41
+"""Offset of free room for programs."""
+PROGRAMS_END: Final = 42
+FLASH_POINTER: Final = 43
+"""Where flash stands in this process."""
+RAM_POINTER: Final = 44
+RAM_BASE: Final = 45
+RAM_END: Final = 46
+STATE_POINTER: Final = 47
+"""Where all of this stands in this process."""
+LAST_ROW: Final = 48
+"""The row of the block that ran last, 0 where caches or registers changed since."""
+UNTOLD: Final = 49
+"""Accesses whose address a program could not tell."""
+VALUES: Final = 64
+"""The slots of programs, see ``_native_accesses.py``."""
+HEADER: Final = 128
 
 # A cache in the header: offsets from its start.
 LINES: Final = 0
@@ -64,7 +84,11 @@ INSTRUCTION_LINES: Final = 6
 FLASH_READS: Final = 7
 DATA_LINES: Final = 8
 UNALIGNED: Final = 9
-ROW_SIZE: Final = 10
+RAM_LINES: Final = 10
+PROGRAM: Final = 11
+"""Offset of the block's program, 0 for none."""
+EVENTS_END: Final = 11
+ROW_SIZE: Final = 12
 
 HAS_IT: Final = 1
 STARTS_IN_IT: Final = 2
@@ -103,6 +127,18 @@ def _register(typing_context: Any, function: Any, engine: Any, number: Any, cell
     return types.int32(types.int64, types.voidptr, types.int64, types.int64), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _compile(typing_context: Any, function: Any, row: Any) -> Any:
+    """Has the program of a row's block made."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), [values[1]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
 def _python_touch(s: Any, cache: int, line: int) -> int:
     """Uses a line of a fully associative cache with LRU replacement; 1 where it was missing."""
     if line == s[cache + LAST_LINE]:
@@ -127,7 +163,7 @@ def _python_touch(s: Any, cache: int, line: int) -> int:
     return miss
 
 
-_touch = njit(_python_touch)
+touch = njit(_python_touch)
 
 
 def _python_flags(s: Any, first: int, size: int, in_it: int) -> int:
@@ -164,9 +200,9 @@ _flags = njit(_python_flags)
 def _python_add_row(s: Any, pc: int, size: int) -> int:
     """A new row at the head of its address's chain; 0 where there is no room."""
     row = s[NEXT_ROW]
-    if row + ROW_SIZE > s[ROWS_END]:
+    if row + s[ROW_LENGTH] > s[ROWS_END]:
         return 0
-    s[NEXT_ROW] = row + ROW_SIZE
+    s[NEXT_ROW] = row + s[ROW_LENGTH]
     half = (pc - s[CODE_BASE]) >> 1
     before = s[ROW]
     in_it = s[NEXT_PC] == pc and before != 0 and (s[before + FLAGS] & ENDS_IN_IT) != 0
@@ -181,7 +217,8 @@ def _python_add_row(s: Any, pc: int, size: int) -> int:
 _add_row = njit(_python_add_row)
 
 
-def _on_block(engine: Any, pc: int, size: int, s: Any) -> None:
+def _python_enter(engine: Any, pc: int, size: int, s: Any) -> int:
+    """Counts an execution of a block; its row, or 0 where emulation has to stop before it."""
     row = s[s[ROW_OF] + ((pc - s[CODE_BASE]) >> 1)]
     while row != 0 and s[row + SIZE] != size:
         row = s[row + NEXT]
@@ -190,45 +227,41 @@ def _on_block(engine: Any, pc: int, size: int, s: Any) -> None:
         if row == 0:
             s[BLOCKS_LEFT] = 0
             _stop(s[STOP_FUNCTION], engine)
-            return
+            return 0
+        if s[COMPILE_FUNCTION] != 0:
+            _compile(s[COMPILE_FUNCTION], row)
     # Stopping here leaves the block unexecuted and uncounted, so a stop changes no count. Inside
     # an IT block the emulator would lose the IT state.
     if s[BLOCKS_LEFT] <= 0 and (s[row + FLAGS] & STARTS_IN_IT) == 0:
         _stop(s[STOP_FUNCTION], engine)
-        return
+        return 0
     s[BLOCKS_LEFT] -= 1
     s[row + COUNT] += 1
     if s[NEXT_PC] != pc:
         s[row + TAKEN] += 1
-    s[ROW] = row
-    s[NEXT_PC] = pc + size
-    if s[INSTRUCTION_CACHE + LINES] > 0:
-        shift = s[INSTRUCTION_CACHE + SHIFT]
-        for line in range(pc >> shift, ((pc + size - 1) >> shift) + 1):
-            s[row + INSTRUCTION_LINES] += _touch(s, INSTRUCTION_CACHE, line)
+    return int(row)
 
 
-def _on_read(engine: Any, kind: int, address: int, size: int, value: int, s: Any) -> None:
-    row = s[ROW]
-    if address & (size - 1):
-        s[row + UNALIGNED] += 1
-    if s[FLASH_BASE] <= address < s[FLASH_END]:
-        s[row + FLASH_READS] += 1
-        if s[DATA_CACHE + LINES] > 0:
-            s[row + DATA_LINES] += _touch(s, DATA_CACHE, address >> s[DATA_CACHE + SHIFT])
-    if s[row + FLAGS] & HAS_IT:
-        # To call this hook, Unicorn 2.1 restores the core's state from the translated block, and
-        # leaves the IT state set behind it: the next block would run conditionally.
+enter = njit(_python_enter)
+
+
+def _python_clear_it(engine: Any, s: Any) -> None:
+    """Mends what a hook on a memory access breaks.
+
+    To call it, Unicorn 2.1 restores the core's state from the translated block, and leaves the IT
+    state set behind it: the next block would run conditionally.
+    """
+    if s[s[ROW] + FLAGS] & HAS_IT:
         _register(s[READ_REGISTER_FUNCTION], engine, s[CPSR_NUMBER], s[CPSR_POINTER])
         s[CPSR] &= ~_IT_STATE
         _register(s[WRITE_REGISTER_FUNCTION], engine, s[CPSR_NUMBER], s[CPSR_POINTER])
 
 
-_state = types.CPointer(types.int64)
-ON_BLOCK: Final = cfunc(types.void(types.voidptr, types.int64, types.int32, _state), cache=True)(
-    _on_block
+clear_it = njit(_python_clear_it)
+
+
+STATE: Final = types.CPointer(types.int64)
+BLOCK_HOOK: Final = types.void(types.voidptr, types.int64, types.int32, STATE)
+MEMORY_HOOK: Final = types.void(
+    types.voidptr, types.int32, types.int64, types.int32, types.int64, STATE
 )
-ON_READ: Final = cfunc(
-    types.void(types.voidptr, types.int32, types.int64, types.int32, types.int64, _state),
-    cache=True,
-)(_on_read)

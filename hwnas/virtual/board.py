@@ -14,12 +14,20 @@ from hwnas.device.transport import Transport
 from hwnas.elf import Image
 from hwnas.errors import BoardError
 from hwnas.virtual.chips import ResetCause, Wiring, make_chip
-from hwnas.virtual.code import block_prices
+from hwnas.virtual.code import block_prices, edge_prices
+from hwnas.virtual.edge_counters import EdgeCounters
+from hwnas.virtual.edge_meter import EdgeMeter
 from hwnas.virtual.machine import Machine
 from hwnas.virtual.meter import CycleMeter, StillMeter
 from hwnas.virtual.peripherals import PinLevel
 from hwnas.virtual.serial_line import SerialLine
-from hwnas.virtual.timing import FlashAccelerator, core_model
+from hwnas.virtual.timing import (
+    CoreCaches,
+    EdgeModel,
+    FlashAccelerator,
+    core_model,
+    memory_model,
+)
 
 _SLICE_BLOCKS: Final = 500_000
 """Blocks between two looks at the host's clock: about a tenth of a second."""
@@ -51,8 +59,9 @@ class BlockCount:
         taken: How often it was entered by a taken branch.
         instruction_lines: Instruction lines that it missed in the cache.
         flash_reads: Data reads from flash.
-        data_lines: Data lines that it missed in the cache.
+        data_lines: Data lines from flash that it missed in the cache.
         unaligned: Unaligned data reads.
+        ram_lines: Data lines from RAM that it missed in the core's cache.
     """
 
     address: int
@@ -63,6 +72,7 @@ class BlockCount:
     flash_reads: int
     data_lines: int
     unaligned: int
+    ram_lines: int = 0
 
 
 class VirtualBoard(Transport):
@@ -78,6 +88,9 @@ class VirtualBoard(Transport):
         elf: The firmware image: an ELF file's bytes or its path.
         flash_data: More bytes for the flash, by address, such as the parameter pool.
         marker_capacity: How many of the last marker events are kept; 0 records none.
+        exact: Whether each access to memory is counted when it happens. Otherwise, which is several
+            times as fast, a block's accesses are told when it is entered; see docs/timing.md for
+            what that changes.
 
     Raises:
         BoardError: The board's chip or core is not modelled, or the image does not fit it.
@@ -95,9 +108,10 @@ class VirtualBoard(Transport):
         flash_data: Mapping[int, bytes] | None = None,
         *,
         marker_capacity: int = 0,
+        exact: bool = False,
     ) -> None:
         image = Image.read(elf)
-        self._machine = machine = Machine(spec, image, flash_data or {})
+        self._machine = machine = Machine(spec, image, flash_data or {}, exact=exact)
         counters = machine.counters
         self._meter = _meter(spec, machine)
         self._line = SerialLine(
@@ -156,6 +170,9 @@ class VirtualBoard(Transport):
 
     def close(self) -> None:
         """Switches the board off; see :meth:`Transport.close`."""
+        if not self._closed:
+            self._meter.save()
+            self._machine.save()
         self._closed = True
 
     @property
@@ -173,6 +190,11 @@ class VirtualBoard(Transport):
         """Million instructions a second of this machine's time, so far; 0 before the first."""
         seconds = self._host_seconds
         return self.instructions / seconds / 1e6 if seconds else 0.0
+
+    @property
+    def untold_accesses(self) -> int:
+        """Accesses that the fast mode could not tell the address of: they cost nothing."""
+        return self._machine.counters.untold_accesses
 
     @property
     def marker_events(self) -> tuple[MarkerEvent, ...]:
@@ -230,9 +252,15 @@ class VirtualBoard(Transport):
         self._markers.append(MarkerEvent(self._meter.peek(), pin.name, pin.level))
 
 
-def _meter(spec: BoardSpec, machine: Machine) -> CycleMeter | StillMeter:
+def _meter(spec: BoardSpec, machine: Machine) -> CycleMeter | EdgeMeter | StillMeter:
     if spec.timing is None:
         return StillMeter()
-    core = core_model(spec)
-    prices = block_prices(spec.flash.base, machine.code, type(core))
-    return CycleMeter(machine.counters, prices, core, FlashAccelerator.of(spec))
+    core, memory, base = core_model(spec), memory_model(spec), spec.flash.base
+    counters = machine.counters
+    if isinstance(core, EdgeModel):
+        assert isinstance(counters, EdgeCounters) and isinstance(memory, CoreCaches)
+        edges = edge_prices(base, machine.code, type(core))
+        return EdgeMeter(counters, edges, core.unaligned_cycles, memory)
+    assert isinstance(memory, FlashAccelerator)
+    blocks = block_prices(base, machine.code, type(core))
+    return CycleMeter(counters, blocks, core, memory)

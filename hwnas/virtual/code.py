@@ -2,30 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import capstone
 
 from hwnas.errors import BoardError
-from hwnas.virtual.timing import BlockCost, CoreModel
+from hwnas.virtual.accesses import walk
+from hwnas.virtual.collector import Collector
+from hwnas.virtual.kept import Kept, file_for
+from hwnas.virtual.timing import BlockCost, BlockModel, EdgeCost, EdgeModel, Passage, PipelineBlock
+
+Where = tuple[int, int]
+"""A block: its address and its size in bytes."""
+PathKey = tuple[tuple[Where, int], ...]
+"""Blocks that ran in this order, and which of their accesses use the bank of the one before."""
 
 
-class BlockPrices:
+class Code:
+    """Decodes blocks of one image.
+
+    Args:
+        base: Address of the code.
+        code: The code.
+    """
+
+    def __init__(self, base: int, code: bytes) -> None:
+        self._base = base
+        self._code = code
+        self._decoder = decoder()
+
+    def decode(self, address: int, size: int) -> list[Any]:
+        """The instructions of a block, with details.
+
+        Args:
+            address: Of the block.
+            size: Of the block, in bytes.
+
+        Raises:
+            BoardError: The bytes there are no instructions.
+        """
+        start = address - self._base
+        instructions = list(self._decoder.disasm(self._code[start : start + size], address))
+        if sum(instruction.size for instruction in instructions) != size:
+            raise BoardError(
+                f"the {size} bytes of code at {address:#010x} ran, but cannot be decoded"
+            )
+        return instructions
+
+
+class BlockPrices(Kept[Where, BlockCost]):
     """Prices the blocks of one image under one core model, each once.
 
     Args:
         base: Address of the code.
         code: The code.
         core: The core's model.
+        file: Where prices are kept.
     """
 
-    def __init__(self, base: int, code: bytes, core: CoreModel) -> None:
-        self._base = base
-        self._code = code
+    def __init__(self, base: int, code: bytes, core: BlockModel, file: Path | None = None) -> None:
+        super().__init__(file)
+        self._code = Code(base, code)
         self._core = core
-        self._decoder = decoder()
-        self._prices: dict[tuple[int, int], BlockCost] = {}
 
     def price(self, address: int, size: int) -> BlockCost:
         """What one execution of a block costs.
@@ -37,20 +78,193 @@ class BlockPrices:
         Raises:
             BoardError: The bytes there are no instructions.
         """
-        known = self._prices.get((address, size))
+        known = self._items.get((address, size))
         if known is None:
-            known = self._core.block_cost(self._decode(address, size))
-            self._prices[address, size] = known
+            known = self._core.block_cost(self._code.decode(address, size))
+            self._items[address, size] = known
         return known
 
-    def _decode(self, address: int, size: int) -> list[Any]:
-        start = address - self._base
-        instructions = list(self._decoder.disasm(self._code[start : start + size], address))
-        if sum(instruction.size for instruction in instructions) != size:
-            raise BoardError(
-                f"the {size} bytes of code at {address:#010x} ran, but cannot be decoded"
-            )
-        return instructions
+    def key(self, row: list[Any]) -> Where:
+        """See :class:`Kept`."""
+        address, size, *_ = row
+        return address, size
+
+    def item(self, row: list[Any]) -> BlockCost:
+        """See :class:`Kept`."""
+        return BlockCost(*row[2:])
+
+    def row(self, key: Where, item: BlockCost) -> list[Any]:
+        """See :class:`Kept`."""
+        return [*key, item.instructions, item.cycles]
+
+
+class BlockFacts(NamedTuple):
+    """What has to be known of a block whose price is known already.
+
+    Attributes:
+        instructions: Number of instructions.
+        load_bits: The accesses that are loads of single words, a bit each.
+    """
+
+    instructions: int
+    load_bits: int
+
+
+class PipelineBlocks(Kept[Where, BlockFacts]):
+    """The blocks of an image as a core's pipeline sees them.
+
+    Args:
+        base: Address of the code.
+        code: The code.
+        core: The core's model.
+        file: Where facts are kept.
+    """
+
+    def __init__(
+        self, base: int, code: bytes, core: EdgeModel[Any], file: Path | None = None
+    ) -> None:
+        super().__init__(file)
+        self._code = Code(base, code)
+        self._core = core
+        self._blocks: dict[Where, PipelineBlock[Any]] = {}
+
+    def block(self, where: Where) -> PipelineBlock[Any]:
+        """A block, decoded.
+
+        Raises:
+            BoardError: The bytes there are no instructions.
+        """
+        known = self._blocks.get(where)
+        if known is None:
+            known = self._blocks[where] = self._core.block(self._code.decode(*where))
+        return known
+
+    def facts(self, where: Where) -> BlockFacts:
+        """Facts of a block.
+
+        Raises:
+            BoardError: The bytes there are no instructions.
+        """
+        known = self._items.get(where)
+        if known is None:
+            block = self.block(where)
+            known = self._items[where] = BlockFacts(len(block.operations), block.load_bits)
+        return known
+
+    def key(self, row: list[Any]) -> Where:
+        """See :class:`Kept`."""
+        address, size, *_ = row
+        return address, size
+
+    def item(self, row: list[Any]) -> BlockFacts:
+        """See :class:`Kept`."""
+        return BlockFacts(*row[2:])
+
+    def row(self, key: Where, item: BlockFacts) -> list[Any]:
+        """See :class:`Kept`."""
+        return [*key, *item]
+
+
+class EdgePrices(Kept[PathKey, EdgeCost]):
+    """Prices the edges between the blocks of one image under one core model, each once.
+
+    Args:
+        blocks: The blocks.
+        core: The core's model.
+        file: Where prices are kept.
+    """
+
+    def __init__(
+        self, blocks: PipelineBlocks, core: EdgeModel[Any], file: Path | None = None
+    ) -> None:
+        super().__init__(file)
+        self.blocks = blocks
+        self._core = core
+
+    def price(self, path: Sequence[tuple[Where, int]]) -> EdgeCost:
+        """What entering the last of some blocks costs, once the others have run.
+
+        Args:
+            path: Blocks, and which of their accesses use the same bank as the one before.
+
+        Raises:
+            BoardError: The bytes of a block are no instructions.
+        """
+        key = tuple(path)
+        known = self._items.get(key)
+        if known is None:
+            passages = [Passage(self.blocks.block(where), bank) for where, bank in path]
+            known = self._items[key] = self._core.edge_cost(passages)
+        return known
+
+    def save(self) -> None:
+        """See :class:`Kept`."""
+        super().save()
+        self.blocks.save()
+
+    def key(self, row: list[Any]) -> PathKey:
+        """See :class:`Kept`."""
+        return tuple(((address, size), bank) for address, size, bank in row[2:])
+
+    def item(self, row: list[Any]) -> EdgeCost:
+        """See :class:`Kept`."""
+        return EdgeCost(*row[:2])
+
+    def row(self, key: PathKey, item: EdgeCost) -> list[Any]:
+        """See :class:`Kept`."""
+        return [item.cycles, item.misprediction, *([*where, bank] for where, bank in key)]
+
+
+class AccessPrograms(Kept[Where, list[int]]):
+    """Makes the programs of the accesses of an image's blocks, each once.
+
+    Args:
+        base: Address of the code.
+        code: The code.
+        collector: What counts the accesses.
+        file: Where programs are kept.
+    """
+
+    def __init__(
+        self, base: int, code: bytes, collector: type[Collector], file: Path | None = None
+    ) -> None:
+        super().__init__(file)
+        self._code = Code(base, code)
+        self._collector = collector
+
+    def program(self, address: int, size: int) -> list[int]:
+        """The program of a block, empty where it accesses nothing that is counted.
+
+        Args:
+            address: Of the block.
+            size: Of the block, in bytes.
+
+        Raises:
+            BoardError: The bytes there are no instructions.
+        """
+        known = self._items.get((address, size))
+        if known is None:
+            # The module that it encodes for takes numba's time to import.
+            from hwnas.virtual.accesses._program import encode
+
+            collector = self._collector
+            walked = walk(self._code.decode(address, size))
+            known = encode(walked, collector.wants, collector.compared_accesses)
+            self._items[address, size] = known
+        return known
+
+    def key(self, row: list[Any]) -> Where:
+        """See :class:`Kept`."""
+        address, size, *_ = row
+        return address, size
+
+    def item(self, row: list[Any]) -> list[int]:
+        """See :class:`Kept`."""
+        return row[2:]
+
+    def row(self, key: Where, item: list[int]) -> list[Any]:
+        """See :class:`Kept`."""
+        return [*key, *item]
 
 
 def decoder() -> Any:
@@ -61,6 +275,22 @@ def decoder() -> Any:
 
 
 @lru_cache(maxsize=8)
-def block_prices(base: int, code: bytes, core: type[CoreModel]) -> BlockPrices:
+def block_prices(base: int, code: bytes, core: type[BlockModel]) -> BlockPrices:
     """The prices that all boards of this process share which run the same code."""
-    return BlockPrices(base, code, core())
+    made = core()
+    return BlockPrices(base, code, made, file_for("prices", base, code, made.identity))
+
+
+@lru_cache(maxsize=8)
+def edge_prices(base: int, code: bytes, core: type[EdgeModel[Any]]) -> EdgePrices:
+    """The prices that all boards of this process share which run the same code."""
+    made = core()
+    blocks = PipelineBlocks(base, code, made, file_for("blocks", base, code, made.identity))
+    return EdgePrices(blocks, made, file_for("prices", base, code, made.identity))
+
+
+@lru_cache(maxsize=8)
+def access_programs(base: int, code: bytes, collector: type[Collector]) -> AccessPrograms:
+    """The programs that all boards of this process share which run the same code."""
+    file = file_for("programs", base, code, collector.__name__)
+    return AccessPrograms(base, code, collector, file)

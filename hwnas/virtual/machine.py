@@ -7,20 +7,27 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import unicorn
 from unicorn import arm_const, unicorn_const
 
 from hwnas.boards import BoardSpec
 from hwnas.elf import Image, Segment
 from hwnas.errors import BoardError
+from hwnas.virtual.code import AccessPrograms, access_programs
+from hwnas.virtual.collector import Collector, SharedMemory
 from hwnas.virtual.counters import Counters
+from hwnas.virtual.edge_counters import EdgeCounters
 from hwnas.virtual.peripherals import Peripheral
+from hwnas.virtual.timing import CoreCaches, memory_model
 
 PAGE_BYTES: Final = 1024
 _ERASED: Final = b"\xff"
 _NOWHERE: Final = 0xFFFF_FFFE
 _THUMB: Final = 1
 _WORD_BYTES: Final = 4
+_HOST_PAGE_BYTES: Final = 1 << 16
 _VECTORS: Final = struct.Struct("<II")
 _MODELS: Final = {
     "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
@@ -47,44 +54,47 @@ class Machine:
         spec: The board.
         image: The firmware.
         data: More bytes for the flash, by address.
-        counters: What counts; attached by this.
+        exact: Whether accesses to memory are counted by hooks, and not told at the entry of a
+            block.
 
     Raises:
         BoardError: The core cannot be emulated, or image and data do not fit the flash.
     """
 
-    def __init__(self, spec: BoardSpec, image: Image, data: Mapping[int, bytes]) -> None:
+    def __init__(
+        self, spec: BoardSpec, image: Image, data: Mapping[int, bytes], *, exact: bool = False
+    ) -> None:
         if spec.core.name not in _MODELS:
             raise BoardError(f"{spec.name}: the core {spec.core.name!r} cannot be emulated yet")
         self._spec = spec
         self._image = image
-        flash = _fill_flash(spec, image, data)
+        flash = np.frombuffer(_fill_flash(spec, image, data), np.uint8)
         self.code_bytes = _code_bytes(spec, image)
-        self.code = bytes(flash[: self.code_bytes])
-        self.counters = Counters(
-            spec.flash.base,
-            self.code,
-            spec.flash.base,
-            spec.flash.size_bytes,
-            spec.flash.instruction_cache,
-            spec.flash.data_cache,
-        )
+        self.code = flash[: self.code_bytes].tobytes()
+        self.counters = _counters(spec, self.code)
         # With UC_MODE_MCLASS the model would be ignored.
+        self._flash = SharedMemory(spec.flash.base, _shared(spec.flash.size_bytes))
+        self._ram = SharedMemory(spec.ram.base, _shared(spec.ram.size_bytes))
+        self._flash.data[:] = flash
         self._engine = engine = unicorn.Uc(
             unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB, _MODELS[spec.core.name]
         )
         read, write, run = (
             unicorn_const.UC_PROT_READ, unicorn_const.UC_PROT_WRITE, unicorn_const.UC_PROT_EXEC,
         )  # fmt: skip
-        base, end = spec.flash.base, spec.flash.size_bytes
-        engine.mem_map(base, self.code_bytes, read | run)
-        if end > self.code_bytes:
-            engine.mem_map(base + self.code_bytes, end - self.code_bytes, read)
-        engine.mem_map(spec.ram.base, spec.ram.size_bytes, read | write)
-        engine.mem_write(base, bytes(flash))
+        base, rest = spec.flash.base, spec.flash.size_bytes - self.code_bytes
+        engine.mem_map_ptr(base, self.code_bytes, read | run, self._flash.pointer)
+        if rest:
+            pointer = self._flash.pointer + self.code_bytes
+            engine.mem_map_ptr(base + self.code_bytes, rest, read, pointer)
+        engine.mem_map_ptr(spec.ram.base, spec.ram.size_bytes, read | write, self._ram.pointer)
         engine.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._note_access)
-        # Without a cycle model, reads need not be counted, which costs most of the speed.
-        self.counters.attach(engine, reads=spec.timing is not None)
+        # Without a cycle model, accesses need not be counted; hooks on them cost most of the speed.
+        self.counters.attach(engine, reads=exact and spec.timing is not None)
+        self._programs: AccessPrograms | None = None
+        if not exact and spec.timing is not None:
+            self._programs = access_programs(base, self.code, type(self.counters))
+            self.counters.compute_accesses(self._programs.program, self._flash, self._ram)
         self._fresh = engine.context_save()
         self._bad_access = ""
         self._refusal: BoardError | None = None
@@ -138,6 +148,7 @@ class Machine:
                 raise self._fault(self._bad_access or str(error)) from error
         if self._refusal is not None:
             raise type(self._refusal)(f"{self._refusal} {self._where()}") from self._refusal
+        self.counters.check()
         self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
         if self.counters.is_full:
             raise self._fault("more different blocks of code ran than can be counted")
@@ -147,6 +158,11 @@ class Machine:
     def stop(self) -> None:
         """Ends :meth:`run` before the next block of code."""
         self.counters.blocks_left = 0
+
+    def save(self) -> None:
+        """Keeps what was worked out about the code for later processes."""
+        if self._programs is not None:
+            self._programs.save()
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of memory.
@@ -200,6 +216,23 @@ class Machine:
         last = "none" if block is None else self._image.describe(block)
         pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
         return f"at pc {self._image.describe(pc)}, last block {last}"
+
+
+def _counters(spec: BoardSpec, code: bytes) -> Collector:
+    """The counters that the board's cycle model needs."""
+    flash = spec.flash
+    where = (flash.base, code, flash.base, flash.size_bytes)
+    memory = None if spec.timing is None else memory_model(spec)
+    if isinstance(memory, CoreCaches):
+        return EdgeCounters(*where, memory)
+    return Counters(*where, flash.instruction_cache, flash.data_cache)
+
+
+def _shared(size: int) -> npt.NDArray[np.uint8]:
+    """Zeroed memory that the emulator can use, with room behind it for a word."""
+    room = np.zeros(size + _HOST_PAGE_BYTES + _WORD_BYTES, np.uint8)
+    start = -room.ctypes.data % _HOST_PAGE_BYTES
+    return room[start : start + size]
 
 
 def _fill_flash(spec: BoardSpec, image: Image, data: Mapping[int, bytes]) -> bytearray:

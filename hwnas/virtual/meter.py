@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from hwnas.virtual.code import BlockPrices
-from hwnas.virtual.counters import EVENTS, Counters
-from hwnas.virtual.timing import CoreModel, MemoryModel
+from hwnas.virtual.collector import EVENTS, Collector
+from hwnas.virtual.timing import BlockModel, FlashAccelerator
 
 
 class StillMeter:
@@ -23,6 +23,9 @@ class StillMeter:
     def peek(self) -> int:
         """See :meth:`CycleMeter.peek`."""
         return 0
+
+    def save(self) -> None:
+        """See :meth:`CycleMeter.save`."""
 
 
 class CycleMeter:
@@ -40,7 +43,7 @@ class CycleMeter:
     """
 
     def __init__(
-        self, counters: Counters, prices: BlockPrices, core: CoreModel, memory: MemoryModel
+        self, counters: Collector, prices: BlockPrices, core: BlockModel, memory: FlashAccelerator
     ) -> None:
         self._counters = counters
         self._prices = prices
@@ -50,6 +53,7 @@ class CycleMeter:
             "flash_reads": memory.flash_read_cycles,
             "data_lines": memory.data_line_cycles,
             "unaligned": core.unaligned_cycles,
+            "ram_lines": 0.0,
         }
         self._event_costs = np.array([costs[event] for event in EVENTS], np.float64)
         self._block_cycles = np.zeros(0, np.float64)
@@ -73,6 +77,10 @@ class CycleMeter:
     def peek(self) -> int:
         """Cycles until now, without an effect on later readings."""
         return self._total + self._since()
+
+    def save(self) -> None:
+        """Keeps what was worked out for later processes."""
+        self._prices.save()
 
     @property
     def instructions(self) -> int:

@@ -21,21 +21,20 @@ from typing import Any, ClassVar, Final
 
 from capstone import arm
 
-from hwnas.virtual.timing._base import BlockCost, CoreModel
-
-_LOADS: Final = frozenset({"ldr", "ldrb", "ldrh", "ldrsb", "ldrsh"})
-_STORES: Final = frozenset({"str", "strb", "strh"})
-_PAIRS: Final = frozenset({"ldrd", "strd"})
-_FLOAT_MACS: Final = frozenset({"vmla", "vmls", "vfma", "vfms", "vnmla", "vnmls", "vfnma", "vfnms"})
-_FIXED: Final = {"sdiv": 2, "udiv": 2, "tbb": 3, "tbh": 3, "vdiv": 14, "vsqrt": 14} | dict.fromkeys(
-    _FLOAT_MACS, 3
+from hwnas.virtual.timing._base import BlockCost, BlockModel
+from hwnas.virtual.timing._instructions import (
+    LOADS,
+    PAIRS,
+    STORES,
+    float_cycles,
+    memory_of,
+    registers_of,
+    root_of,
 )
+
+_FIXED: Final = {"sdiv": 2, "udiv": 2, "tbb": 3, "tbh": 3}
 """[TRM] divisions take 2 to 12 cycles with their operands: the least is taken. [TRM] table
-branches sum to 5 or more with the refill. [TRM, LLVM] floating point; not validated."""
-
-_CONDITIONS: Final = frozenset(
-    ["eq", "ne", "cs", "cc", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"]
-)
+branches sum to 5 or more with the refill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class _Previous:
     is_store: bool = False
 
 
-class CortexM4(CoreModel):
+class CortexM4(BlockModel):
     """Cycles of a Cortex-M4's instructions.
 
     Example:
@@ -65,7 +64,7 @@ class CortexM4(CoreModel):
     """[TRM] an unaligned read is two accesses."""
 
     def block_cost(self, instructions: Sequence[Any]) -> BlockCost:
-        """Prices a block; see :meth:`CoreModel.block_cost`."""
+        """Prices a block; see :meth:`BlockModel.block_cost`."""
         cycles = 0
         previous = _Previous()
         wide = 0
@@ -75,43 +74,39 @@ class CortexM4(CoreModel):
             straddles = instruction.size == 4 and instruction.address & 2
             wide = wide + 1 if straddles else 0
             cycles += wide == 3
-            root = _root(instruction)
+            root = root_of(instruction)
             if root.startswith("it"):
                 # [TRM] one cycle; folding into a 16-bit instruction before it did not show.
                 cycles += 1
                 continue
             cycles += _cycles(root, instruction, previous)
             previous = _Previous(
-                frozenset(instruction.regs_access()[1]), root in _LOADS, root in _STORES
+                frozenset(instruction.regs_access()[1]), root in LOADS, root in STORES
             )
         return BlockCost(len(instructions), cycles)
 
 
 def _cycles(root: str, instruction: Any, previous: _Previous) -> int:
-    if root in _LOADS or root in _STORES or root in _PAIRS:
+    if root in LOADS or root in STORES or root in PAIRS:
         return _access_cycles(root, instruction, previous)
     if root in _FIXED:
         return _FIXED[root]
-    if root.startswith(("ldm", "stm", "vldm", "vstm")):
+    if root.startswith(("ldm", "stm")):
         # [TRM] one and one a register: the base stands for the one.
-        return _registers(instruction)
-    if root in ("push", "pop", "vpush", "vpop"):
-        return 1 + _registers(instruction)
-    if root in ("vldr", "vstr"):
-        return 3 if instruction.op_str.startswith("d") else 2
-    if root == "vmov" and _registers(instruction) >= 3:
-        return 2
-    # [TRM] everything else, a branch and a predicated-out instruction included.
-    return 1
+        return registers_of(instruction)
+    if root in ("push", "pop"):
+        return 1 + registers_of(instruction)
+    # [TRM] everything else takes one, a branch and a predicated-out instruction included.
+    return float_cycles(root, instruction)
 
 
 def _access_cycles(root: str, instruction: Any, previous: _Previous) -> int:
-    memory = _memory(instruction)
+    memory = memory_of(instruction)
     # [TRM, jnk0le] An address that the instruction before computes or loads is a cycle late.
     late = bool(previous.written & {memory.base, memory.index} - {arm.ARM_REG_INVALID})
-    if root in _PAIRS:
+    if root in PAIRS:
         return 3 + late  # [GCC]
-    if root in _STORES:
+    if root in STORES:
         # [TRM] The write buffer takes a store in one cycle; [GCC, jnk0le] adding up an address
         # takes another, unless it hides behind a load.
         return 1 + (memory.index != arm.ARM_REG_INVALID and not previous.is_load) + late
@@ -119,18 +114,3 @@ def _access_cycles(root: str, instruction: Any, previous: _Previous) -> int:
     # [jnk0le] a load right after a store waits for the store.
     pipelined = previous.is_load and not late
     return (1 if pipelined else 2) + late + previous.is_store
-
-
-def _root(instruction: Any) -> str:
-    """The mnemonic without width and condition."""
-    root: str = instruction.mnemonic.split(".")[0]
-    conditional = instruction.cc not in (arm.ARM_CC_AL, arm.ARM_CC_INVALID)
-    return root[:-2] if conditional and root[-2:] in _CONDITIONS else root
-
-
-def _memory(instruction: Any) -> Any:
-    return next(x.mem for x in instruction.operands if x.type == arm.ARM_OP_MEM)
-
-
-def _registers(instruction: Any) -> int:
-    return sum(x.type == arm.ARM_OP_REG for x in instruction.operands)

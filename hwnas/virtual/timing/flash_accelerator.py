@@ -15,7 +15,6 @@ class FlashAccelerator(MemoryModel):
     """Every line fetched from the flash array, and every data read from flash, costs the same.
 
     Attributes:
-        version: Rises with every change of what is counted.
         instruction_cache: Geometry of the instruction cache, fully associative, LRU.
         data_cache: Geometry of the data cache, likewise.
         line: Cycles of a line fetched from the array: the flash's wait states.
@@ -40,11 +39,15 @@ class FlashAccelerator(MemoryModel):
         if spec.timing is None:
             raise BoardError(f"{spec.name} is functional only: it has no cycle model")
         memory = spec.timing.memory
+        if memory is None:
+            raise BoardError(
+                f"{spec.name}: its core's model needs [timing.memory], which the board file lacks"
+            )
         return cls(spec.flash.instruction_cache, spec.flash.data_cache, memory.line, memory.fread)
 
     @property
     def identity(self) -> str:
-        """Version and parameters, as table keys hold them."""
+        """See :class:`MemoryModel`."""
         caches = " and ".join(map(_geometry, (self.instruction_cache, self.data_cache)))
         return (
             f"flash-accelerator/{self.version} (fread {self.fread:g}, line {self.line:g}, "
@@ -53,17 +56,17 @@ class FlashAccelerator(MemoryModel):
 
     @property
     def instruction_line_cycles(self) -> float:
-        """See :class:`MemoryModel`."""
+        """What a missed instruction line adds."""
         return self.line
 
     @property
     def data_line_cycles(self) -> float:
-        """See :class:`MemoryModel`."""
+        """What a missed data line adds."""
         return self.line
 
     @property
     def flash_read_cycles(self) -> float:
-        """See :class:`MemoryModel`."""
+        """What any data read from flash adds."""
         return self.fread
 
 
