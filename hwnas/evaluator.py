@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from hwnas.backend import BoardBackend, open_backend
 from hwnas.boards import BoardSpec
 from hwnas.budget import Budget
-from hwnas.cost import StaticCost, layer_cost, static_cost
+from hwnas.cost import layer_cost, static_cost
 from hwnas.errors import BudgetError, PlanError
 from hwnas.network import Layer, Network, Operator
 from hwnas.table import LookupTable
@@ -281,12 +281,12 @@ class Evaluator:
         with _timed(seconds, Rung.STATIC):
             cost = self.static_cost(network)
             verdict = self._static_verdict(cost)
-        for rung, price in ((Rung.TABLE, self.table_cost), (Rung.BOARD, self.network_cost)):
+        for rung, refined in ((Rung.TABLE, self._by_layers), (Rung.BOARD, self._end_to_end)):
             if not verdict.feasible:
                 break
             with _timed(seconds, rung):
                 try:
-                    cost = price(network)
+                    cost = refined(cost, network)
                 except PlanError as error:
                     verdict = Verdict(rung, verdict.violations, str(error))
                 else:
@@ -321,28 +321,19 @@ class Evaluator:
         cycles = self._least_cycles(static.macs)
         if self.spec.published is not None:
             cycles = max(self.spec.published.cycles(static.macs), cycles)
-        return self._cost(static, cycles, "static", Provenance.ESTIMATED)
+        return HardwareCost(
+            board=self.spec.name,
+            clock_hz=self.spec.core.clock_hz,
+            **self._run_cost(cycles, "static", Provenance.ESTIMATED),
+            ram_bytes=static.ram_bytes,
+            flash_bytes=static.flash_bytes,
+            parameters=static.parameters,
+            macs=static.macs,
+        )
 
     def table_cost(self, network: Network) -> HardwareCost:
         """The sum over the network's layers, each looked up, or else run alone and stored."""
-        rows = self.table.get_or_measure(
-            self.backend.target, network.layers, self.backend.measure_layers
-        )
-        clock_hz = self.spec.core.clock_hz
-        layers = tuple(
-            LayerLatency(
-                node.name or str(node.layer.operator),
-                node.layer,
-                rows[node.layer].cycles_median,
-                rows[node.layer].cycles_median / clock_hz * 1e3,
-                layer_cost(node.layer).macs,
-            )
-            for node in network.nodes
-            if not node.layer.is_free
-        )
-        static = static_cost(network, self.backend.footprint)
-        cycles = sum(row.cycles for row in layers)
-        return self._cost(static, cycles, "table", self.backend.target.provenance, layers)
+        return self._by_layers(self.static_cost(network), network)
 
     def network_cost(self, network: Network) -> HardwareCost:
         """The network run end to end, looked up or else run and stored.
@@ -350,47 +341,54 @@ class Evaluator:
         Falls back to the sum over its layers where the board cannot hold network and plan at
         once; ``basis`` then says ``table``.
         """
-        table_cost = self.table_cost(network)
+        return self._end_to_end(self.table_cost(network), network)
+
+    def _by_layers(self, static: HardwareCost, network: Network) -> HardwareCost:
+        rows = self.table.get_or_measure(
+            self.backend.target, network.layers, self.backend.measure_layers
+        )
+        layers = tuple(
+            LayerLatency(
+                node.name or str(node.layer.operator),
+                node.layer,
+                rows[node.layer].cycles_median,
+                rows[node.layer].cycles_median / static.clock_hz * 1e3,
+                layer_cost(node.layer).macs,
+            )
+            for node in network.nodes
+            if not node.layer.is_free
+        )
+        cycles = sum(row.cycles for row in layers)
+        run = self._run_cost(cycles, "table", self.backend.target.provenance)
+        return replace(static, **run, layers=layers)
+
+    def _end_to_end(self, by_layers: HardwareCost, network: Network) -> HardwareCost:
         record = self.table.get_network(self.backend.target, network.digest)
         if record is None:
             record = self.backend.measure_network(network)
             if record is None:
-                return table_cost
+                return by_layers
             self.table.put_network(self.backend.target, record)
-        static = static_cost(network, self.backend.footprint)
-        return self._cost(
-            static, record.cycles_median, "network", record.provenance, table_cost.layers
+        return replace(
+            by_layers, **self._run_cost(record.cycles_median, "network", record.provenance)
         )
 
-    def _cost(
-        self,
-        static: StaticCost,
-        cycles: int,
-        basis: str,
-        provenance: Provenance,
-        layers: tuple[LayerLatency, ...] = (),
-    ) -> HardwareCost:
+    def _run_cost(self, cycles: int, basis: str, provenance: Provenance) -> dict[str, Any]:
+        """The fields of a cost that follow from its cycles and how those were obtained."""
         latency_ms = cycles / self.spec.core.clock_hz * 1e3
         power = self.spec.power
-        return HardwareCost(
-            board=self.spec.name,
-            clock_hz=self.spec.core.clock_hz,
-            cycles=cycles,
-            latency_ms=latency_ms,
-            energy_mj=None if power is None else power.active_mw * latency_ms / 1e3,
-            ram_bytes=static.ram_bytes,
-            flash_bytes=static.flash_bytes,
-            parameters=static.parameters,
-            macs=static.macs,
-            basis=basis,
-            provenance={
+        return {
+            "cycles": cycles,
+            "latency_ms": latency_ms,
+            "energy_mj": None if power is None else power.active_mw * latency_ms / 1e3,
+            "basis": basis,
+            "provenance": {
                 "latency_ms": provenance,
                 "energy_mj": Provenance.ESTIMATED,
                 "ram_bytes": Provenance.ESTIMATED,
                 "flash_bytes": Provenance.ESTIMATED,
             },
-            layers=layers,
-        )
+        }
 
     def _least_cycles(self, macs: int) -> int:
         return -(-macs // PEAK_MACS_PER_CYCLE)
