@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from unittest import mock
 
 from _report import show
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from networks import lenet, resnet20, separable
 
 from hwnas.boards import BoardSpec, load_board
 from hwnas.device import BoardClient
@@ -29,46 +35,6 @@ SEED = 20261125
 BOUND = 0.005
 REPEATS = 7
 ACTIVATIONS = ("none", "relu", "relu6")
-
-
-def lenet() -> Network:
-    b = NetworkBuilder((32, 32, 1))
-    x = b.conv2d(b.input, 6, 3, padding="valid", activation="relu")
-    x = b.max_pool2d(x)
-    x = b.conv2d(x, 16, 3, padding="valid", activation="relu")
-    x = b.max_pool2d(x)
-    x = b.dense(b.flatten(x), 120, activation="relu")
-    x = b.dense(x, 84, activation="relu")
-    b.softmax(b.dense(x, 10))
-    return b.build()
-
-
-def separable() -> Network:
-    b = NetworkBuilder((32, 32, 3))
-    x = b.conv2d(b.input, 8, 3, strides=2, activation="relu6")
-    for filters in (16, 24):
-        x = b.depthwise_conv2d(x, 3, activation="relu6")
-        x = b.conv2d(x, filters, 1, activation="relu6")
-    b.softmax(b.dense(b.global_average_pool2d(x), 10))
-    return b.build()
-
-
-def residual(b: NetworkBuilder, x: int, filters: int, stride: int) -> int:
-    y = b.conv2d(x, filters, 3, strides=stride, activation="relu")
-    y = b.conv2d(y, filters, 3)
-    if stride != 1:
-        x = b.conv2d(x, filters, 1, strides=stride)
-    return b.add(x, y, activation="relu")
-
-
-def resnet20() -> Network:
-    b = NetworkBuilder((32, 32, 3))
-    x = b.conv2d(b.input, 16, 3, activation="relu")
-    for stage in range(3):
-        for block in range(3):
-            x = residual(b, x, 16 << stage, 2 if stage and not block else 1)
-    b.softmax(b.dense(b.global_average_pool2d(x), 10))
-    return b.build()
 
 
 NETWORKS: dict[str, Callable[[], Network]] = {

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 
 from _report import seconds_each, show
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from networks import lenet
 
 import hwnas
 from hwnas.backend import BoardBackend
@@ -12,18 +18,6 @@ from hwnas.table import LookupTable
 from hwnas.virtual import VirtualBoard
 
 REPEATS = 7
-
-
-def lenet() -> hwnas.Network:
-    b = hwnas.NetworkBuilder((32, 32, 1))
-    x = b.conv2d(b.input, 6, 3, padding="valid", activation="relu")
-    x = b.max_pool2d(x)
-    x = b.conv2d(x, 16, 3, padding="valid", activation="relu")
-    x = b.max_pool2d(x)
-    x = b.dense(b.flatten(x), 120, activation="relu")
-    x = b.dense(x, 84, activation="relu")
-    b.softmax(b.dense(x, 10))
-    return b.build()
 
 
 def main() -> None:
