@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas._closing import Closing
 from hwnas.boards import BoardSpec, load_board
 from hwnas.cost import RuntimeFootprint
 from hwnas.device import BoardClient, check_identity
@@ -52,7 +52,7 @@ SILICON: Final = Repeats(least=3, most=25, spread=0.001)
 """Without interrupts a run varies by the refresh of caches only: one part in a thousand is much."""
 
 
-class BoardBackend:
+class BoardBackend(Closing):
     """Measures untrained networks and single layers on a board, real or virtual.
 
     The board's identity is known from the firmware's manifest; the board itself is opened when
@@ -115,10 +115,14 @@ class BoardBackend:
 
         Raises:
             BoardError: The board failed, or is not the one that the identity names.
+            PlanError: A layer cannot be run even alone.
         """
         try:
             plan = compile_plan(network, pool=self._pool)
         except PlanError:
+            for layer in network.layers:
+                if not layer.is_free:
+                    compile_layers([layer], pool=self._pool)
             return None
         if len(plan.data) + plan.arena_bytes > self.image.manifest.workspace_bytes:
             return None
@@ -142,20 +146,10 @@ class BoardBackend:
 
     def close(self) -> None:
         """Let go of the board; a later measurement opens it again."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        # Taken first: a pool closes a board whose worker may close and open it again meanwhile.
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _measure(self, plan: ExecutionPlan, *, per_layer: bool) -> dict[str, Any]:
         """Loads and runs a plan until its cycles are known well enough; the record's fields."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import hashlib
 import io
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +43,10 @@ class Image:
         segments: In the file's order.
         functions: Address and name of each function, by address; none where the file was
             stripped.
-        elf: The file's bytes.
     """
 
     segments: tuple[Segment, ...]
     functions: tuple[tuple[int, str], ...]
-    elf: bytes
 
     @classmethod
     def read(cls, elf: bytes | Path) -> Image:
@@ -84,12 +80,7 @@ class Image:
             raise BoardError(f"{name} is not an ELF file, or is damaged: {error}") from error
         if not any(segment.executable for segment in segments):
             raise BoardError(f"{name} holds no code")
-        return cls(segments, functions, data)
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the file, in hexadecimal."""
-        return hashlib.sha256(self.elf).hexdigest()
+        return cls(segments, functions)
 
     def describe(self, address: int) -> str:
         """An address with the function that it lies in, where the image has symbols.

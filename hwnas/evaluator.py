@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
+from hwnas._closing import Closing
 from hwnas.backend import BoardBackend, open_backend
 from hwnas.boards import BoardSpec
 from hwnas.budget import Budget
@@ -74,7 +74,7 @@ class HardwareCost:
         energy_mj: Of one inference; ``None`` where the board's power is unknown.
         ram_bytes: Arena with scratch, and the firmware's fixed part.
         flash_bytes: Parameters, plan and code.
-        parameters: Weights and biases.
+        parameters: Weights, biases and the values of constant operands.
         macs: True multiply-accumulates.
         basis: ``static`` (from MACs), ``table`` (sum over layers run alone) or ``network``
             (run end to end).
@@ -193,7 +193,7 @@ class Evaluation:
     seconds: Mapping[Rung, float] = field(default_factory=dict)
 
 
-class Evaluator:
+class Evaluator(Closing):
     """Judges networks for one board against one budget.
 
     Args:
@@ -258,17 +258,6 @@ class Evaluator:
         """Let go of board and table."""
         self.backend.close()
         self.table.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def evaluate(self, network: Network) -> Evaluation:
         """Climb the ladder until a limit fails or the network has run end to end.
@@ -363,12 +352,11 @@ class Evaluator:
         return replace(static, **run, layers=layers)
 
     def _end_to_end(self, by_layers: HardwareCost, network: Network) -> HardwareCost:
-        record = self.table.get_network(self.backend.target, network.digest)
+        record = self.table.get_or_measure_network(
+            self.backend.target, network, self.backend.measure_network
+        )
         if record is None:
-            record = self.backend.measure_network(network)
-            if record is None:
-                return by_layers
-            self.table.put_network(self.backend.target, record)
+            return by_layers
         return replace(
             by_layers, **self._run_cost(record.cycles_median, "network", record.provenance)
         )

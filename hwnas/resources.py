@@ -20,7 +20,7 @@ def data_dir(kind: str) -> Path:
     A wheel holds it inside the package, a checkout beside the package.
 
     Args:
-        kind: ``search_spaces``, ``firmware`` or ``lut``.
+        kind: ``search_spaces``, ``firmware``, ``lut`` or (in a wheel) ``images``.
 
     Raises:
         HwnasError: It is in neither place: the installation is incomplete.
@@ -43,7 +43,7 @@ def cache_dir(kind: str) -> Path:
     The environment variable ``HWNAS_CACHE_DIR`` names another parent than the user's cache.
 
     Args:
-        kind: ``firmware`` or ``leases``.
+        kind: ``firmware``, ``timing`` or ``leases``.
 
     Example:
         >>> cache_dir("firmware").name

@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from hwnas.arena import tensor_bytes
 from hwnas.device.client import BoardClient
 from hwnas.device.clock import check_clock
 from hwnas.device.identity import check_identity
@@ -220,7 +221,7 @@ def run_kernel(client: BoardClient, layer: Layer) -> bytes:
         client.write_tensor(index, data)
     client.write_tensor(plan.input_tensor, image)
     client.run(warmup=0, per_layer=False, fill_inputs=False, step_count=len(plan.step_nodes))
-    size = math.prod(layer.output_shape) * (1 if layer.output_dtype is DType.INT8 else 4)
+    size = tensor_bytes(layer.output_shape, layer.output_dtype)
     return client.read_tensor(plan.output_tensor, size)
 
 

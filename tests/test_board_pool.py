@@ -16,9 +16,15 @@ import pytest
 
 from hwnas.backend import BoardBackend, open_backend, virtual_client
 from hwnas.device import BoardClient, Transport
-from hwnas.device.pool import BoardPool, Retries, Slot, SlotState
+from hwnas.device.pool import BoardPool, Retries, Slot, SlotState, check_rack
 from hwnas.device.rack import read_rack
-from hwnas.errors import BoardError, BoardTimeoutError, HwnasError, PlanError
+from hwnas.errors import (
+    BoardError,
+    BoardTimeoutError,
+    FirmwareBuildError,
+    HwnasError,
+    PlanError,
+)
 from hwnas.network import Layer, conv2d, dense, max_pool2d
 from hwnas.table import LayerRecord
 
@@ -284,6 +290,32 @@ def test_a_rack_is_read_from_a_file(tmp_path: Path, expected: dict[Layer, int]) 
         outcomes = list(pool.run(LAYERS[:4], measure, board=BOARD))
         assert {o.slot for o in outcomes} <= {"left", "right"}
         assert all(o.result and o.result.cycles_median == expected[o.job] for o in outcomes)
+
+
+def test_checking_a_rack_tells_why_a_board_could_not_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rack.toml"
+    path.write_text(RACK)
+    assert [(s.name, s.state, s.reason) for s in check_rack(path)] == [
+        ("left", SlotState.FREE, ""),
+        ("right", SlotState.FREE, ""),
+    ]
+    with BoardPool.from_file(path) as pool, pool.lease(BOARD):
+        left, right = check_rack(path)
+    assert "became free" in left.reason and right.reason == ""
+
+    def cannot_build(*_: object, **__: object) -> BoardBackend:
+        raise FirmwareBuildError("cmake is missing")
+
+    monkeypatch.setattr("hwnas.device.pool.open_backend", cannot_build)
+    assert [status.reason for status in check_rack(path)] == ["cmake is missing"] * 2
+
+
+def test_leases_need_a_folder_that_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BoardError, match="folder of its leases cannot be made"):
+        BoardPool([slot("a")], lease_folder=tmp_path / "file" / "leases")
 
 
 @pytest.mark.parametrize(

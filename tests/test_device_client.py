@@ -449,8 +449,11 @@ def test_other_arguments_out_of_range_are_refused() -> None:
         client.read_tensor(0, -1)
     with pytest.raises(BoardError, match="echo of 2041 bytes"):
         client.echo(bytes(MAX_BODY_BYTES - 7))
-    with pytest.raises(BoardError, match="timeout_s"):
-        BoardClient(DamagedLine(ScriptedBoard()), timeout_s=0)
+    for wrong in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(BoardError, match="timeout_s"):
+            BoardClient(DamagedLine(ScriptedBoard()), timeout_s=wrong)
+        with pytest.raises(BoardError, match="timeout_s"):
+            client.wait_ready(timeout_s=wrong)
     with pytest.raises(BoardError, match="retries"):
         BoardClient(DamagedLine(ScriptedBoard()), retries=-1)
 

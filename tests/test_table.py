@@ -6,7 +6,7 @@ import io
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,9 +24,9 @@ from table_samples import (
 )
 
 from hwnas.errors import TableError
-from hwnas.network import Layer, conv2d, reshape
+from hwnas.network import Layer, Network, conv2d, reshape
 from hwnas.table import LayerRecord, LookupTable, NetworkRecord
-from hwnas.target import Provenance
+from hwnas.target import Provenance, TargetIdentity
 
 FLATTEN = reshape((2, 2, 4), (16,))
 
@@ -290,6 +290,29 @@ def test_a_row_that_appeared_meanwhile_counts_on_silicon_only(
     with pytest.raises(TableError, match=r"500/501/502 cycles.*not 777"):
         table.get_or_measure(TARGET, [layer(2)], not_repeatable)
     assert table.get(TARGET, [layer(2)])[layer(2)].cycles_min == 500
+
+
+def test_a_network_that_appeared_meanwhile_counts_on_silicon_only(
+    table: LookupTable, path: Path
+) -> None:
+    def overtaken(target: TargetIdentity) -> Callable[[Network], NetworkRecord]:
+        def measure(subject: Network) -> NetworkRecord:
+            with LookupTable.open(path) as other:
+                other.put_network(target, network_record(subject, 500, target))
+            return network_record(subject, 777, target)
+
+        return measure
+
+    def not_again(subject: Network) -> NetworkRecord:
+        raise AssertionError("a known network was measured")
+
+    found = table.get_or_measure_network(SILICON, network(), overtaken(SILICON))
+    assert found is not None and found.cycles_min == 500
+    assert table.get_or_measure_network(SILICON, network(), not_again) == found
+    with pytest.raises(TableError, match=r"500/500/509 cycles.*not 777"):
+        table.get_or_measure_network(TARGET, network(), overtaken(TARGET))
+    assert table.get_or_measure_network(SLOW, network(), lambda _: None) is None
+    assert table.get_network(SLOW, network().digest) is None
 
 
 # --- what is missing, and why ----------------------------------------------------------------

@@ -259,7 +259,7 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
         for place in (tmp_path / "none.jsonl", tmp_path):
             with pytest.raises(TableError, match="cannot be read"):
                 table.import_jsonl(place)
-        for place in (tmp_path / "none" / "lut.jsonl", tmp_path):
+        for place in (tmp_path / "none" / "lut.jsonl", tmp_path, "", ".", "/"):
             with pytest.raises(TableError, match="cannot be written"):
                 table.export_jsonl(place)
     assert list(tmp_path.iterdir()) == []

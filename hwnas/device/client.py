@@ -8,12 +8,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from hwnas._closing import Closing
 from hwnas.device import protocol
 from hwnas.device.protocol import BoardInfo, Frame, MessageType, RunFlag
 from hwnas.device.transport import Transport
@@ -47,7 +46,7 @@ class RunResult:
     counts_cycles: bool
 
 
-class BoardClient:
+class BoardClient(Closing):
     """Talks to one board over a transport, which it owns from then on. For one thread.
 
     A request whose response does not come within ``timeout_s`` is sent again with the same id,
@@ -78,10 +77,9 @@ class BoardClient:
         Raises:
             BoardError: ``timeout_s`` is not positive, or ``retries`` is negative.
         """
-        if not (math.isfinite(timeout_s) and timeout_s > 0) or retries < 0:
-            raise BoardError(
-                f"timeout_s {timeout_s} must be positive and retries {retries} not negative"
-            )
+        _check_timeout(timeout_s)
+        if retries < 0:
+            raise BoardError(f"retries {retries} must not be negative")
         self._transport = transport
         self._timeout_s = timeout_s
         self._attempts = retries + 1
@@ -99,19 +97,6 @@ class BoardClient:
         """Closes the transport; the board keeps its state. May be called again."""
         self._transport.close()
 
-    def __enter__(self) -> Self:
-        """Returns the client itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes the transport."""
-        self.close()
-
     def hello(self) -> BoardInfo:
         """Asks the board who it is. The first call also skips what a boot left on the line."""
         return self._hello(self._attempts)
@@ -122,9 +107,9 @@ class BoardClient:
         Args:
             timeout_s: Longest wait, in seconds, rounded up to whole multiples of the client's.
         """
+        _check_timeout(timeout_s)
         self._info = None
-        attempts = max(1, math.ceil(timeout_s / self._timeout_s))
-        return self._hello(attempts)
+        return self._hello(math.ceil(timeout_s / self._timeout_s))
 
     def reset(self) -> BoardInfo:
         """Resets the board and returns what it says after it has booted. It forgets its plan."""
@@ -373,13 +358,17 @@ def _check_u32(what: str, value: int) -> None:
         raise BoardError(f"{what} {value} is outside 0 to {_MAX_U32}")
 
 
+def _check_timeout(timeout_s: float) -> None:
+    if not (math.isfinite(timeout_s) and timeout_s > 0):
+        raise BoardError(f"timeout_s {timeout_s} must be positive")
+
+
 def _check_run_arguments(warmup: int, repeats: int, step_count: int, timeout_s: float) -> None:
     if not 0 <= warmup <= _MAX_U16:
         raise BoardError(f"warmup {warmup} is outside 0 to {_MAX_U16}")
     if repeats < 1 or step_count < 1:
         raise BoardError(f"repeats {repeats} and step_count {step_count} must be 1 or more")
-    if not (math.isfinite(timeout_s) and timeout_s > 0):
-        raise BoardError(f"timeout_s {timeout_s} must be positive")
+    _check_timeout(timeout_s)
 
 
 def _check_cycles(result: RunResult) -> None:

@@ -10,15 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from filelock import FileLock, Timeout
 
+from hwnas._closing import Closing
 from hwnas.backend import BoardBackend, open_backend
 from hwnas.device._crew import Crew, Job, Outcome, Result
 from hwnas.device.rack import RackEntry, read_rack
@@ -64,7 +64,7 @@ class SlotStatus:
         state: Free, leased in this process, or quarantined.
         leases: How often it was leased.
         failures: How often it failed in a row.
-        reason: Of its last failure; empty if it is well.
+        reason: Of its last failure, or why it could not be had; empty if it is well.
     """
 
     name: str
@@ -104,7 +104,7 @@ class _Place:
     backend: BoardBackend | None = field(default=None, repr=False)
 
 
-class BoardPool:
+class BoardPool(Closing):
     """Boards of one or more kinds, leased one at a time.
 
     Args:
@@ -113,7 +113,8 @@ class BoardPool:
         lease_folder: Where the locks lie; by default one of this user on this host.
 
     Raises:
-        BoardError: There is no board, or two of one name or lease id.
+        BoardError: There is no board, or two of one name or lease id, or the folder of the leases
+            cannot be made.
 
     Example:
         >>> with BoardPool.from_file("rack.toml") as pool:  # doctest: +SKIP
@@ -135,7 +136,10 @@ class BoardPool:
         if not slots:
             raise BoardError("pool: there is no board in it")
         folder = lease_folder or cache_dir("leases")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BoardError(f"pool: the folder of its leases cannot be made ({error})") from error
         self._retries = retries or Retries()
         self._changed = threading.Condition()
         self._closed = False
@@ -239,17 +243,6 @@ class BoardPool:
                 with suppress(BoardError):
                     place.backend.close()
             place.lock.release(force=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @contextmanager
     def _named_lease(
@@ -359,10 +352,15 @@ def check_rack(path: str | Path) -> list[SlotStatus]:
     statuses = []
     for entry in read_rack(path):
         with BoardPool([_slot(entry)], retries=Retries(failures=1)) as pool:
-            # What is wrong with a board stands in its status.
-            with suppress(HwnasError), pool.lease(timeout_s=0):
-                pass
-            statuses += pool.status()
+            why = ""
+            try:
+                with pool.lease(timeout_s=0):
+                    pass
+            except HwnasError as error:
+                why = str(error)
+            (status,) = pool.status()
+            # A board that could not be had at all (in use elsewhere, no firmware) has not failed.
+            statuses.append(replace(status, reason=status.reason or why))
     return statuses
 
 

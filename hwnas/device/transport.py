@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Self
+from abc import abstractmethod
+
+from hwnas._closing import Closing
 
 
-class Transport(ABC):
+class Transport(Closing):
     """Moves bytes to and from one board, and knows nothing about what they mean.
 
     Call order: a transport is open once it is constructed; then :meth:`write` and :meth:`read`
@@ -46,16 +46,3 @@ class Transport(ABC):
     @abstractmethod
     def close(self) -> None:
         """Gives the line back. Does nothing when it is closed already."""
-
-    def __enter__(self) -> Self:
-        """Returns the transport itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes the transport."""
-        self.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, TextIO, cast
 
+from hwnas._closing import Closing
 from hwnas.errors import TableError
-from hwnas.network import Layer
+from hwnas.network import Layer, Network
 from hwnas.table import _jsonl, _rows, _schema
 from hwnas.table._database import Database
 from hwnas.table._messages import Nearest, conflict_message, missing_message, name_layers
@@ -32,7 +32,7 @@ _Cache = dict[Layer | str, Record]
 Measure = Callable[[Sequence[Layer]], Iterable[LayerRecord]]
 
 
-class LookupTable:
+class LookupTable(Closing):
     """Costs of layers and networks on targets, in SQLite or PostgreSQL.
 
     Made by :meth:`open`. Threads may share one object; each process opens its own, also after a
@@ -77,17 +77,6 @@ class LookupTable:
                 schema version, or is missing while ``create`` is False.
         """
         return cls(Database.open(url_or_path, create=create, timeout_s=timeout_s))
-
-    def __enter__(self) -> LookupTable:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def label(self) -> str:
@@ -215,11 +204,39 @@ class LookupTable:
                     f"{self.label}: measuring gave a row that was not asked for: "
                     f"{record.layer.describe()}"
                 )
-            found[record.layer] = self._put_first(target, record)
+            stored = self._put_first(_schema.LAYER, target, record)
+            found[record.layer] = cast("LayerRecord", stored)
         left = [layer for layer in missing if layer not in found]
         if left:
             raise TableError(f"{self.label}: measuring gave no row of {name_layers(left)}")
         return found
+
+    def get_or_measure_network(
+        self,
+        target: TargetIdentity,
+        network: Network,
+        measure: Callable[[Network], NetworkRecord | None],
+    ) -> NetworkRecord | None:
+        """Look a whole network up, or obtain and store it; as :meth:`get_or_measure`.
+
+        Args:
+            target: What ``measure`` obtains the row on.
+            network: The network.
+            measure: Called where the table has no row; ``None`` where it cannot give one.
+
+        Returns:
+            The row, or ``None`` where ``measure`` gave none.
+
+        Raises:
+            TableError: A simulated row differs from what another process stored meanwhile, or
+                the database failed.
+        """
+        record = self.get_network(target, network.digest)
+        if record is None:
+            record = measure(network)
+            if record is not None:
+                record = cast("NetworkRecord", self._put_first(_schema.NETWORK, target, record))
+        return record
 
     def require(self, target: TargetIdentity, layers: Iterable[Layer]) -> dict[Layer, LayerRecord]:
         """Look layers up that must be there.
@@ -301,8 +318,8 @@ class LookupTable:
         if not isinstance(destination, str | Path):
             return self._export(destination, targets)
         path = Path(destination)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
+            draft = path.with_name(f".{path.name}.{os.getpid()}.part")
             try:
                 with draft.open("w", encoding="ascii", newline="\n") as stream:
                     rows = self._export(stream, targets)
@@ -355,14 +372,14 @@ class LookupTable:
             cache = self._cache.setdefault(target.digest, {})
             cache.update((entry.stored.key, entry.stored) for entry in merged)
 
-    def _put_first(self, target: TargetIdentity, record: LayerRecord) -> LayerRecord:
+    def _put_first(self, kind: _schema.Kind, target: TargetIdentity, record: Record) -> Record:
         """Store a new row, and return the one that counts: another process may have been first."""
         _check_provenance(target, [record])
         with self._database.transaction("written", writes=True) as connection:
-            (merged,) = _rows.merge(connection, _schema.LAYER, [(target, record)])
+            (merged,) = _rows.merge(connection, kind, [(target, record)])
             if merged.conflicts and target.provenance is not Provenance.MEASURED:
                 raise TableError(conflict_message(self.label, [_conflict(merged)]))
-        return cast("LayerRecord", merged.stored)
+        return merged.stored
 
     def _import_batch(self, batch: Sequence[_jsonl.Parsed], report: ImportReport) -> ImportReport:
         merged: list[tuple[int, _rows.Merged]] = []
