@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-from hwnas.kernels import IN_PLACE, scratch_bytes
+from hwnas.kernels import IN_PLACE, KernelSet, default_kernels, scratch_bytes
 from hwnas.network import DType, Layer, Network, Node, Shape
 
 ARENA_ALIGNMENT: Final = 16
@@ -180,7 +180,7 @@ def _place(requests: Sequence[BufferRequest], order: Sequence[int]) -> ArenaLayo
 
 
 def network_requests(
-    network: Network, reuse: Reuse = Reuse.FIRST
+    network: Network, kernels: KernelSet, reuse: Reuse = Reuse.FIRST
 ) -> tuple[list[BufferRequest], list[int]]:
     """The buffers that a network needs, steps counted as nodes.
 
@@ -191,6 +191,7 @@ def network_requests(
 
     Args:
         network: The network.
+        kernels: What runs it.
         reuse: Which input such an operator writes over.
 
     Returns:
@@ -218,7 +219,7 @@ def network_requests(
         buffer_of.append(buffer)
         requests[buffer] = BufferRequest(size, first, max(last, last_read[made]))
     requests.extend(
-        BufferRequest(scratch_bytes(node.layer), step, step)
+        BufferRequest(scratch_bytes(node.layer, kernels), step, step)
         for step, node in enumerate(network.nodes)
     )
     return requests, buffer_of
@@ -251,8 +252,12 @@ def _overwritten(
     return None
 
 
-def plan_network_arena(network: Network) -> NetworkArena:
+def plan_network_arena(network: Network, kernels: KernelSet | None = None) -> NetworkArena:
     """Lay out the activations and the scratch memory of a whole network.
+
+    Args:
+        network: The network.
+        kernels: What runs it; by default the fastest for its type.
 
     Example:
         >>> from hwnas.network import NetworkBuilder
@@ -261,7 +266,7 @@ def plan_network_arena(network: Network) -> NetworkArena:
         >>> plan_network_arena(b.build()).arena_bytes
         656
     """
-    layout, buffer_of = _best_layout(network)
+    layout, buffer_of = _best_layout(network, kernels or default_kernels(network.dtype))
     return NetworkArena(
         tuple(layout.offsets[buffer] for buffer in buffer_of),
         layout.offsets[len(layout.offsets) - len(network.nodes) :],
@@ -269,24 +274,25 @@ def plan_network_arena(network: Network) -> NetworkArena:
     )
 
 
-def _best_layout(network: Network) -> tuple[ArenaLayout, list[int]]:
+def _best_layout(network: Network, kernels: KernelSet) -> tuple[ArenaLayout, list[int]]:
     """Over the ways to reuse inputs; the first is taken where it cannot be beaten."""
-    requests, buffer_of = network_requests(network)
+    requests, buffer_of = network_requests(network, kernels)
     best = plan_arena(requests), buffer_of
     if best[0].arena_bytes <= fullest_step_bytes(requests):
         return best
     for reuse in (Reuse.LAST, Reuse.NONE):
-        requests, buffer_of = network_requests(network, reuse)
+        requests, buffer_of = network_requests(network, kernels, reuse)
         layout = plan_arena(requests)
         if layout.arena_bytes < best[0].arena_bytes:
             best = layout, buffer_of
     return best
 
 
-def plan_layer_arena(layer: Layer) -> NetworkArena:
+def plan_layer_arena(layer: Layer, kernels: KernelSet | None = None) -> NetworkArena:
     """Lay out one layer that runs alone: its inputs, its output, its scratch memory."""
+    scratch = scratch_bytes(layer, kernels or default_kernels(layer.dtype))
     sizes = [tensor_bytes(shape, layer.input_dtype) for shape in layer.input_shapes]
     sizes.append(tensor_bytes(layer.output_shape, layer.output_dtype))
     requests = [BufferRequest(size, 0, 0) for size in sizes]
-    layout = plan_arena([*requests, BufferRequest(scratch_bytes(layer), 0, 0)])
+    layout = plan_arena([*requests, BufferRequest(scratch, 0, 0)])
     return NetworkArena(layout.offsets[:-1], layout.offsets[-1:], layout.arena_bytes)

@@ -16,7 +16,15 @@ from hwnas.boards import BoardSpec, load_board
 from hwnas.cost import RuntimeFootprint
 from hwnas.device import BoardClient, check_identity
 from hwnas.errors import BoardError, PlanError
-from hwnas.firmware import FirmwareImage, find_image, flash_contents, pool_contents
+from hwnas.firmware import (
+    DEFAULT_VARIANT,
+    FirmwareImage,
+    Variant,
+    find_image,
+    flash_contents,
+    pool_contents,
+)
+from hwnas.kernels import CMSIS_NN, KernelSet, kernel_set_named
 from hwnas.network import Layer, Network
 from hwnas.plan import ExecutionPlan, PoolLayout, compile_layers, compile_plan
 from hwnas.table import LayerRecord, NetworkRecord
@@ -62,7 +70,7 @@ class BoardBackend(Closing):
         spec: The board.
         image: The firmware image that is (or will be) on it.
         connect: Opens the board.
-        target: The identity under which results are stored.
+        target: The identity under which results are stored; it names the kernel set.
         repeats: How often runs are repeated.
 
     Example:
@@ -81,6 +89,7 @@ class BoardBackend(Closing):
         self.spec = spec
         self.image = image
         self.target = target
+        self.kernels = kernel_set_named(target.kernel_set)
         self._connect = connect
         self._repeats = repeats
         self._client: BoardClient | None = None
@@ -90,9 +99,9 @@ class BoardBackend(Closing):
 
     @property
     def footprint(self) -> RuntimeFootprint:
-        """RAM and flash that the firmware takes for itself."""
+        """RAM and flash that the firmware takes for itself, with this kernel set alone."""
         manifest = self.image.manifest
-        return RuntimeFootprint(manifest.ram_fixed_bytes, manifest.flash_code_bytes)
+        return RuntimeFootprint(manifest.ram_fixed_bytes, manifest.code_bytes(self.kernels.name))
 
     def measure_layers(self, layers: Iterable[Layer]) -> Iterator[LayerRecord]:
         """Run each layer alone and yield its record as soon as it is there.
@@ -102,7 +111,7 @@ class BoardBackend(Closing):
             PlanError: The layer does not fit the board even alone.
         """
         for layer in layers:
-            plan = compile_layers([layer], pool=self._pool)
+            plan = self._alone(layer)
             yield LayerRecord(layer, **self._measure(plan, per_layer=True))
 
     def measure_network(self, network: Network) -> NetworkRecord | None:
@@ -118,11 +127,11 @@ class BoardBackend(Closing):
             PlanError: A layer cannot be run even alone.
         """
         try:
-            plan = compile_plan(network, pool=self._pool)
+            plan = compile_plan(network, pool=self._pool, kernel_set=self.kernels.name)
         except PlanError:
             for layer in network.layers:
                 if not layer.is_free:
-                    compile_layers([layer], pool=self._pool)
+                    self._alone(layer)
             return None
         if len(plan.data) + plan.arena_bytes > self.image.manifest.workspace_bytes:
             return None
@@ -150,6 +159,9 @@ class BoardBackend(Closing):
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _alone(self, layer: Layer) -> ExecutionPlan:
+        return compile_layers([layer], pool=self._pool, kernel_set=self.kernels.name)
 
     def _measure(self, plan: ExecutionPlan, *, per_layer: bool) -> dict[str, Any]:
         """Loads and runs a plan until its cycles are known well enough; the record's fields."""
@@ -196,6 +208,8 @@ class BoardBackend(Closing):
 def open_backend(
     board: str,
     *,
+    kernel_set: str = CMSIS_NN.name,
+    variant: Variant = DEFAULT_VARIANT,
     port: str | None = None,
     probe: str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -204,6 +218,8 @@ def open_backend(
 
     Args:
         board: Name of a board, or path of a board file.
+        kernel_set: Kernels that run networks: ``cmsis_nn``, ``reference`` or ``float32``.
+        variant: How the firmware is compiled.
         port: Where the physical board is: a device name, a pyserial URL, or ``usb:`` and a USB
             serial number. Without it the virtual copy is taken, whose times are simulated.
         probe: Unique id of the debug probe that may flash the physical board.
@@ -213,7 +229,9 @@ def open_backend(
         BoardError: The board is unknown, is functional only, or (the virtual copy) has no cycle
             model.
         FirmwareBuildError: There is no image and none can be built.
+        PlanError: There is no such kernel set.
     """
+    kernels = kernel_set_named(kernel_set)
     spec = load_board(board)
     told = progress or (lambda text: None)
     if spec.kind == "qemu":
@@ -226,9 +244,9 @@ def open_backend(
             f"the virtual {spec.name} is functional only: its board file has no cycle model "
             "([timing]), so its latency is not reported; give the physical board's --port"
         )
-    image = find_image(spec, progress=progress)
+    image = find_image(spec, variant, progress=progress)
     if port is None:
-        target = identity_of(spec, image, Provenance.SIMULATED, timing_identity(spec))
+        target = identity_of(spec, image, kernels, Provenance.SIMULATED, timing_identity(spec))
         return BoardBackend(spec, image, lambda: virtual_client(spec, image), target)
     # Only a physical board needs pyserial's part of the device package.
     from hwnas.device.attach import Connection, attach
@@ -240,7 +258,7 @@ def open_backend(
         lambda: attach(
             spec, connection, image.manifest, lambda: flash_contents(image), progress=told
         ),
-        identity_of(spec, image, Provenance.MEASURED, ""),
+        identity_of(spec, image, kernels, Provenance.MEASURED, ""),
         SILICON,
     )
 
@@ -251,21 +269,26 @@ def virtual_client(spec: BoardSpec, image: FirmwareImage) -> BoardClient:
 
 
 def identity_of(
-    spec: BoardSpec, image: FirmwareImage, provenance: Provenance, timing_model: str
+    spec: BoardSpec,
+    image: FirmwareImage,
+    kernels: KernelSet,
+    provenance: Provenance,
+    timing_model: str,
 ) -> TargetIdentity:
-    """What a measurement on this board with this image is a measurement of."""
+    """What a measurement on this board with these kernels of the image is a measurement of."""
     manifest = image.manifest
+    code = manifest.kernels[kernels.name]
     return TargetIdentity(
         board=spec.name,
         core=spec.core.name,
         clock_hz=spec.core.clock_hz,
         arena_region="ram",
-        kernel_set=manifest.kernel_set,
-        kernel_version=manifest.kernel_version,
+        kernel_set=kernels.name,
+        kernel_version=code.version,
         compiler=manifest.compiler,
         compiler_version=manifest.compiler_version,
         compiler_flags=manifest.compiler_flags,
-        measured_code_sha256=manifest.measured_code_sha256,
+        measured_code_sha256=code.code_sha256,
         pool_sha256=manifest.pool_sha256,
         cache="warm",
         provenance=provenance,

@@ -20,7 +20,8 @@ from functools import lru_cache
 from typing import Final
 
 from hwnas.arena import align_up, plan_network_arena
-from hwnas.network import DType, Layer, Network, Operator
+from hwnas.kernels import KernelSet
+from hwnas.network import Layer, Network, Operator
 from hwnas.plan import PARAMETER_ALIGNMENT, ParameterKind, parameter_counts, plan_bytes
 
 _REMEMBERED_LAYERS: Final = 16_384
@@ -91,12 +92,17 @@ class StaticCost:
     flash_bytes: int
 
 
-def static_cost(network: Network, footprint: RuntimeFootprint | None = None) -> StaticCost:
+def static_cost(
+    network: Network,
+    footprint: RuntimeFootprint | None = None,
+    kernels: KernelSet | None = None,
+) -> StaticCost:
     """Count what a network costs, without running anything.
 
     Args:
         network: The network.
         footprint: What the firmware takes for itself, from its manifest; nothing by default.
+        kernels: What runs it; by default the fastest for its type.
 
     Example:
         >>> from hwnas.network import NetworkBuilder
@@ -112,7 +118,7 @@ def static_cost(network: Network, footprint: RuntimeFootprint | None = None) -> 
     values = len(network.nodes) + 1
     size = plan_bytes(values + sum(cost.parameter_tensors for cost in costs), steps)
     parameter_bytes = sum(cost.parameter_bytes for cost in costs)
-    arena_bytes = plan_network_arena(network).arena_bytes
+    arena_bytes = plan_network_arena(network, kernels).arena_bytes
     return StaticCost(
         parameters=sum(cost.parameters for cost in costs),
         macs=sum(cost.macs for cost in costs),
@@ -139,7 +145,7 @@ def layer_cost(layer: Layer) -> LayerCost:
     if not counts:
         return LayerCost(0, 0, 0, 0, 0, 0)
     weights = counts.get(ParameterKind.WEIGHTS, 0)
-    sizes = [count * _element_bytes(kind, layer.dtype) for kind, count in counts.items()]
+    sizes = [count * kind.element_bytes(layer.dtype) for kind, count in counts.items()]
     paper_macs, paper_flops = _paper_operations(layer) if weights else (0, 0)
     return LayerCost(
         parameters=sum(counts.get(kind, 0) for kind in _COUNTED),
@@ -149,10 +155,6 @@ def layer_cost(layer: Layer) -> LayerCost:
         parameter_bytes=sum(align_up(size, PARAMETER_ALIGNMENT) for size in sizes),
         parameter_tensors=len(sizes),
     )
-
-
-def _element_bytes(kind: ParameterKind, dtype: DType) -> int:
-    return kind.element_bytes if dtype is DType.INT8 else 4
 
 
 def _paper_operations(layer: Layer) -> tuple[int, int]:

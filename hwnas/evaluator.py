@@ -18,6 +18,8 @@ from hwnas.boards import BoardSpec
 from hwnas.budget import Budget
 from hwnas.cost import layer_cost, static_cost
 from hwnas.errors import BudgetError, PlanError
+from hwnas.firmware import DEFAULT_VARIANT, Variant
+from hwnas.kernels import CMSIS_NN
 from hwnas.network import Layer, Network, Operator
 from hwnas.table import LookupTable
 from hwnas.target import Provenance
@@ -229,6 +231,8 @@ class Evaluator(Closing):
         cls,
         board: str,
         *,
+        kernel_set: str = CMSIS_NN.name,
+        variant: Variant = DEFAULT_VARIANT,
         table: str = "sqlite://",
         port: str | None = None,
         probe: str | None = None,
@@ -239,6 +243,9 @@ class Evaluator(Closing):
 
         Args:
             board: Name of a board, or path of a board file.
+            kernel_set: Kernels that run networks: ``cmsis_nn``, ``reference`` or ``float32``.
+                Networks are judged in the type that those compute in, whatever theirs.
+            variant: How the firmware is compiled.
             table: URL of the lookup table; the default is one in memory.
             port: Where the physical board is, as :func:`hwnas.open_backend` takes it; without it
                 the virtual copy is taken.
@@ -251,7 +258,14 @@ class Evaluator(Closing):
             FirmwareBuildError: There is no firmware image and none can be built.
             TableError: The table cannot be opened.
         """
-        backend = open_backend(board, port=port, probe=probe, progress=progress)
+        backend = open_backend(
+            board,
+            kernel_set=kernel_set,
+            variant=variant,
+            port=port,
+            probe=probe,
+            progress=progress,
+        )
         return cls(backend, LookupTable.open(table), budget)
 
     def close(self) -> None:
@@ -266,6 +280,7 @@ class Evaluator(Closing):
             BoardError: The board failed.
             TableError: The table failed.
         """
+        network = self._deployed(network)
         seconds: dict[Rung, float] = {}
         with _timed(seconds, Rung.STATIC):
             cost = self.static_cost(network)
@@ -306,7 +321,8 @@ class Evaluator(Closing):
         Where the board file names no published networks to estimate from, the estimate is the
         floor: the least that its MACs can take.
         """
-        static = static_cost(network, self.backend.footprint)
+        kernels = self.backend.kernels
+        static = static_cost(self._deployed(network), self.backend.footprint, kernels)
         cycles = self._least_cycles(static.macs)
         if self.spec.published is not None:
             cycles = max(self.spec.published.cycles(static.macs), cycles)
@@ -322,6 +338,7 @@ class Evaluator(Closing):
 
     def table_cost(self, network: Network) -> HardwareCost:
         """The sum over the network's layers, each looked up, or else run alone and stored."""
+        network = self._deployed(network)
         return self._by_layers(self.static_cost(network), network)
 
     def network_cost(self, network: Network) -> HardwareCost:
@@ -330,7 +347,12 @@ class Evaluator(Closing):
         Falls back to the sum over its layers where the board cannot hold network and plan at
         once; ``basis`` then says ``table``.
         """
+        network = self._deployed(network)
         return self._end_to_end(self.table_cost(network), network)
+
+    def _deployed(self, network: Network) -> Network:
+        """The network in the type that the kernels compute in."""
+        return network.as_dtype(self.backend.kernels.dtype)
 
     def _by_layers(self, static: HardwareCost, network: Network) -> HardwareCost:
         rows = self.table.get_or_measure(

@@ -1,8 +1,8 @@
-"""What the host must know about the pinned kernels: scratch memory, variants, liked channels.
+"""What the host must know about the firmware's kernels: scratch memory, variants, liked channels.
 
-Everything here follows CMSIS-NN v4.0.0, whose sources come with the pinned ``bakenn`` wheel, as
-built for cores with the DSP extension and without MVE (Cortex-M4, M7 and M33). Each rule names the
-source file that it was read from.
+What is said of the set ``cmsis_nn`` follows CMSIS-NN v4.0.0, whose sources come with the pinned
+``bakenn`` wheel, as built for cores with the DSP extension and without MVE (Cortex-M4, M7 and M33).
+Each rule names the source file that it was read from.
 """
 
 from __future__ import annotations
@@ -78,12 +78,47 @@ CMSIS_NN: Final = KernelSet(
 )
 """Arm's CMSIS-NN, with hwnas's own kernels for the operators that the wheel lacks."""
 
-KERNEL_SETS: Final[Mapping[str, KernelSet]] = MappingProxyType({CMSIS_NN.name: CMSIS_NN})
+_ANY_CHANNELS: Final = SnappingRule(
+    multiple=1,
+    readers=frozenset(),
+    source="firmware/kernels: loops over one element after the other",
+)
+REFERENCE: Final = KernelSet("reference", "1", 1, DType.INT8, _ANY_CHANNELS)
+"""Portable C without DSP instructions: the paper's case without CMSIS-NN."""
+FLOAT32: Final = KernelSet("float32", "1", 2, DType.FLOAT32, _ANY_CHANNELS)
+"""Unquantized networks."""
+
+KERNEL_SETS: Final[Mapping[str, KernelSet]] = MappingProxyType(
+    {kernels.name: kernels for kernels in (CMSIS_NN, REFERENCE, FLOAT32)}
+)
 """The kernel sets that firmware images carry, by name."""
 
 
-def find_kernel_set(name: str, dtype: DType) -> KernelSet:
+def default_kernels(dtype: DType) -> KernelSet:
+    """The fastest kernels for a type."""
+    return CMSIS_NN if dtype is DType.INT8 else FLOAT32
+
+
+def kernel_set_named(name: str) -> KernelSet:
+    """The kernel set called ``name``.
+
+    Raises:
+        PlanError: There is no such set.
+    """
+    found = KERNEL_SETS.get(name)
+    if found is None:
+        raise PlanError(
+            f"kernel set {name!r} is not in the firmware: take one of {', '.join(KERNEL_SETS)}"
+        )
+    return found
+
+
+def find_kernel_set(name: str | None, dtype: DType) -> KernelSet:
     """The kernel set called ``name``, checked against the type that it shall compute in.
+
+    Args:
+        name: Of the set; ``None`` means the fastest for the type.
+        dtype: Of the network.
 
     Raises:
         PlanError: There is no such set, or it computes in another type.
@@ -92,11 +127,9 @@ def find_kernel_set(name: str, dtype: DType) -> KernelSet:
         >>> find_kernel_set("cmsis_nn", DType.INT8).version
         '4.0.0'
     """
-    found = KERNEL_SETS.get(name)
-    if found is None:
-        raise PlanError(
-            f"kernel set {name!r} is not in the firmware: take one of {', '.join(KERNEL_SETS)}"
-        )
+    if name is None:
+        return default_kernels(dtype)
+    found = kernel_set_named(name)
     if dtype is not found.dtype:
         raise PlanError(
             f"kernel set {name} computes in {found.dtype}, the network is {dtype}: quantize it, "
@@ -105,18 +138,18 @@ def find_kernel_set(name: str, dtype: DType) -> KernelSet:
     return found
 
 
-def scratch_bytes(layer: Layer) -> int:
+def scratch_bytes(layer: Layer, kernels: KernelSet = CMSIS_NN) -> int:
     """Bytes of scratch memory that a layer's kernel asks for while it runs.
 
     The values are those of the ``*_get_buffer_size`` functions, in bytes. Of hwnas's own kernels
-    only the grouped convolution asks for any; CMSIS-NN's max pooling asks for none.
+    only the grouped convolution of ``cmsis_nn`` asks for any; CMSIS-NN's max pooling asks for none.
 
     Example:
         >>> from hwnas.network import conv2d
         >>> scratch_bytes(conv2d((28, 28, 8), 4, 3))
         288
     """
-    if layer.dtype is not DType.INT8:
+    if kernels is not CMSIS_NN:
         return 0
     operator, channels = layer.operator, layer.input_shape[-1]
     taps = math.prod(layer.kernel_size)
@@ -156,18 +189,24 @@ IN_PLACE: Final = frozenset(
 before the one in its place is written (firmware/src/check_memory.c)."""
 
 
-def kernel_variant(layer: Layer) -> str:
+def kernel_variant(layer: Layer, kernels: KernelSet = CMSIS_NN) -> str:
     """Name of the C function that computes a layer, for reports.
 
-    Convolutions are chosen as ``arm_convolve_wrapper_s8.c`` and
-    ``arm_depthwise_conv_wrapper_s8.c`` do, but for one case (``firmware/kernels/cmsis_nn.c``): the
-    3x3 depthwise kernel reads a column beyond the image where two are padded on the right.
+    CMSIS-NN's convolutions are chosen as ``arm_convolve_wrapper_s8.c`` and
+    ``arm_depthwise_conv_wrapper_s8.c`` do, but for one case (``run_depthwise`` in
+    ``firmware/kernels/cmsis_nn/cmsis_nn.c``): the 3x3 depthwise kernel reads a column beyond the
+    image where two are padded on the right.
 
     Example:
         >>> from hwnas.network import conv2d
         >>> kernel_variant(conv2d((28, 28, 8), 4, 1))
         'arm_convolve_1x1_s8_fast'
     """
+    if layer.operator in _SHARED:
+        return _SHARED[layer.operator]
+    if kernels is not CMSIS_NN:
+        operator = Operator.RELU if layer.operator is Operator.RELU6 else layer.operator
+        return f"{kernels.name}_{operator}"
     if layer.operator is Operator.CONV2D:
         return _convolution_variant(layer)
     if layer.operator is Operator.DEPTHWISE_CONV2D:
@@ -175,6 +214,16 @@ def kernel_variant(layer: Layer) -> str:
     return _VARIANTS[layer.operator]
 
 
+_SHARED: Final[Mapping[Operator, str]] = MappingProxyType(
+    {
+        Operator.CONCATENATION: "own_concatenation",
+        Operator.PAD: "own_pad",
+        Operator.QUANTIZE: "own_quantize",
+        Operator.DEQUANTIZE: "own_dequantize",
+        Operator.RESHAPE: "none",
+    }
+)
+"""Of the operators that all kernel sets compute by the same function."""
 _VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
     {
         Operator.DENSE: "arm_fully_connected_s8",
@@ -187,16 +236,11 @@ _VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
         Operator.ADD: "own_add",
         Operator.SUB: "own_sub",
         Operator.MUL: "own_mul",
-        Operator.CONCATENATION: "own_concatenation",
-        Operator.PAD: "own_pad",
         Operator.GLOBAL_MAX_POOL2D: "own_global_max_pool",
         Operator.LOGISTIC: "own_logistic",
         Operator.TANH: "own_tanh",
         Operator.HARD_SWISH: "own_hard_swish",
         Operator.LEAKY_RELU: "own_leaky_relu",
-        Operator.QUANTIZE: "own_quantize",
-        Operator.DEQUANTIZE: "own_dequantize",
-        Operator.RESHAPE: "none",
     }
 )
 

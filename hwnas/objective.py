@@ -116,7 +116,7 @@ class HardwareObjective:
         except SpaceError as error:
             trial.set_user_attr("hwnas_invalid", str(error))
             raise optuna.TrialPruned(str(error)) from error
-        network = snap(candidate.network) if self.snap_channels else candidate.network
+        network = self._snapped(candidate.network)
         earlier = self._memory.find(trial, network.digest)
         if earlier is not None:
             record = replace(
@@ -133,6 +133,11 @@ class HardwareObjective:
             record.metric if name == METRIC else float(record.cost[name])
             for name in self.objectives
         )
+
+    def _snapped(self, network: Network) -> Network:
+        """With the channels that the kernels like."""
+        rule = self.evaluator.backend.kernels.snapping
+        return snap(network, rule=rule) if self.snap_channels else network
 
     def _judge(self, trial: Trial, candidate: Candidate, network: Network) -> TrialRecord:
         evaluation = self.evaluator.evaluate(network)

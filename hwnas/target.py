@@ -52,7 +52,7 @@ class TargetIdentity:
         compiler: The compiler's name, as ``gcc``.
         compiler_version: Its version.
         compiler_flags: The flags that the measured code was built with.
-        measured_code_sha256: Hash of the linked kernel, executor and timer code. Not of the
+        measured_code_sha256: Hash of that set's linked kernels, of executor and timer. Not of the
             whole image: a change in the protocol leaves costs as they are.
         pool_sha256: Hash of the pool that synthetic parameters are taken from.
         cache: State of the caches before a run, ``warm`` or ``cold``.

@@ -409,7 +409,10 @@ static void lay_out(struct draft *draft) {
         t->offset = *end;
         *end += up(t->bytes);
     }
-    const struct plan plan = {header, draft->tensors, draft->steps, NULL, NULL};
+    const struct plan plan = {.kernels = kernels_find(header->kernel_set),
+                              .header = header,
+                              .tensors = draft->tensors,
+                              .steps = draft->steps};
     uint32_t scratch = 0;
     for (uint32_t i = 0; i < header->step_count; i++) {
         struct plan_step *step = &draft->steps[i];
@@ -434,13 +437,13 @@ size_t plan_repair(uint8_t *bytes, size_t size, uint32_t *noise) {
     for (uint32_t i = 0; i < header->step_count; i++) {
         repair_step(&draft, &draft.steps[i], noise);
     }
+    header->kernel_set %= 2u; /* those of int8 */
     lay_out(&draft);
     header->magic = PLAN_MAGIC;
     header->version = PLAN_VERSION;
     header->header_bytes = sizeof *header;
     header->input_tensor %= header->tensor_count;
     header->output_tensor %= header->tensor_count;
-    header->kernel_set = KERNELS_CMSIS_NN;
     header->parameters %= 2u;
     header->reserved0 = 0;
     memset(header->reserved1, 0, sizeof header->reserved1);

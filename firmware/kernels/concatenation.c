@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "own.h"
+#include "shared.h"
 
 /* Concatenation of tensorflow/lite/kernels/internal/reference/concatenation.h. */
 void own_concatenation(const struct plan *plan, const struct plan_step *step) {
@@ -11,11 +11,11 @@ void own_concatenation(const struct plan *plan, const struct plan_step *step) {
     uint16_t inputs[PLAN_MAX_INPUTS];
     const uint32_t count = plan_inputs(step, inputs);
     const uint32_t pitch = t->bytes / parts;
-    int8_t *start = output_of(plan, step);
+    uint8_t *start = output_of(plan, step);
     for (uint32_t i = 0; i < count; i++) {
-        const int8_t *in = plan_data(plan, inputs[i]);
+        const uint8_t *in = plan_data(plan, inputs[i]);
         const uint32_t size = plan->tensors[inputs[i]].bytes / parts;
-        int8_t *out = start;
+        uint8_t *out = start;
         for (uint32_t k = 0; k < parts; k++) {
             memcpy(out, in, size);
             in += size;

@@ -1,9 +1,9 @@
 /* gemmlowp's functions on fixed-point numbers around the exponential (fixedpoint.h), for softmax,
- * logistic and tanh. Numbers are written Qi: i integer bits, 31 - i fractional ones. */
+ * logistic and tanh. Numbers are written Qi: i integer bits, 31 - i fractional ones. Whoever includes
+ * this brings double_saturating: twice a number, saturating. */
 #ifndef HWNAS_EXPONENTIAL_H
 #define HWNAS_EXPONENTIAL_H
 
-#include "dsp.h"
 #include "fixed_point.h"
 
 #define Q0_ONE INT32_MAX

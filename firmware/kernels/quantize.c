@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "own.h"
+#include "shared.h"
 
 /* Beyond it every sum with a zero point saturates. */
 #define LARGEST_QUOTIENT 256.0f
@@ -47,7 +47,7 @@ void own_quantize(const struct plan *plan, const struct plan_step *step) {
 void own_dequantize(const struct plan *plan, const struct plan_step *step) {
     const struct plan_tensor *source = &plan->tensors[step->input0];
     const int8_t *in = plan_data(plan, step->input0);
-    float *out = (float *)(void *)output_of(plan, step);
+    float *out = output_of(plan, step);
     const float scale = scale_of(step);
     const int32_t zero = source->zero_point;
     for (uint32_t i = 0; i < source->bytes; i++) {

@@ -20,9 +20,10 @@
 #define LARGEST_SIDE 0x7FFFu
 #define LARGEST_COUNT 0xFFFFu
 
-/* A step with its tensors; those that it does not have are null. */
+/* A step with its tensors; those that it does not have are null. `dtype` is that of the kernels. */
 struct checked_step {
     const struct plan_step *step;
+    enum plan_dtype dtype;
     uint32_t input_count;
     const struct plan_tensor *inputs[PLAN_MAX_INPUTS];
     const struct plan_tensor *output;
@@ -31,6 +32,10 @@ struct checked_step {
 
 static inline uint32_t element_bytes(uint8_t dtype) {
     return dtype == DTYPE_INT8 ? 1u : 4u;
+}
+
+static inline uint32_t elements_of(const struct plan_tensor *t) {
+    return t->bytes / element_bytes(t->dtype);
 }
 
 struct status check_header(const struct plan_header *h, uint32_t size,
@@ -42,12 +47,13 @@ uint32_t check_tensor(const struct plan_header *h, const struct plan_tensor *t);
 uint32_t check_references(const struct plan *plan, struct checked_step *s);
 
 /* Everything of a step that stands for itself. */
-uint32_t check_numbers(const struct plan_step *step);
+uint32_t check_numbers(const struct checked_step *s);
 
 /* Shapes of inputs and output, and the parameters that follow from them. */
 uint32_t check_shapes(const struct checked_step *s);
 
-/* Weights, bias and factors against what the operator needs; `weights` 0 means none at all. */
+/* Weights, bias and factors against what the operator needs; `weights` 0 means none at all. Floats
+ * have no factors. */
 uint32_t check_parameters(const struct checked_step *s, uint64_t weights, bool per_channel);
 
 /* That scratch memory suffices, and that nothing is overwritten while it is still read. */

@@ -1,5 +1,6 @@
 #include "check.h"
 #include "crc32.h"
+#include "kernels.h"
 
 #define HEADER_FAULT(field, value) \
     status(STATUS_PLAN_HEADER, offsetof(struct plan_header, field), (uint32_t)(value))
@@ -48,7 +49,7 @@ struct status check_header(const struct plan_header *h, uint32_t size,
     if (h->kernel_set > KERNELS_FLOAT32) {
         return HEADER_FAULT(kernel_set, h->kernel_set);
     }
-    if (h->kernel_set != KERNELS_CMSIS_NN) {
+    if (kernels_find(h->kernel_set) == NULL) {
         return status(STATUS_UNSUPPORTED_KERNEL_SET, 0, h->kernel_set);
     }
     if (h->parameters > 1u) {

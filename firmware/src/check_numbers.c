@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "check.h"
 
 #define LEAST_SHIFT (-31)
@@ -25,10 +27,11 @@ enum constant_kind {
     SHORT_RIGHT_SHIFT,
     AXIS,
     FLOAT_BITS,
+    FINITE_FLOAT_BITS,
     REFERENCE /* check_references looks at these */
 };
 
-static const uint8_t constants[PLAN_LAST_OPERATOR + 1][PLAN_CONSTANTS] = {
+static const uint8_t int8_constants[PLAN_LAST_OPERATOR + 1][PLAN_CONSTANTS] = {
     [OPERATOR_DENSE] = {MULTIPLIER, SHIFT},
     [OPERATOR_GLOBAL_AVERAGE_POOL2D] = {MULTIPLIER, SHIFT},
     [OPERATOR_SOFTMAX] = {MULTIPLIER, LEFT_SHIFT, NOT_POSITIVE},
@@ -47,6 +50,12 @@ static const uint8_t constants[PLAN_LAST_OPERATOR + 1][PLAN_CONSTANTS] = {
     [OPERATOR_QUANTIZE] = {FLOAT_BITS},
     [OPERATOR_DEQUANTIZE] = {FLOAT_BITS},
     [OPERATOR_REQUANTIZE] = {MULTIPLIER, SHIFT},
+};
+
+static const uint8_t float_constants[PLAN_LAST_OPERATOR + 1][PLAN_CONSTANTS] = {
+    [OPERATOR_CONCATENATION] = {REFERENCE, AXIS, REFERENCE, REFERENCE, REFERENCE, REFERENCE,
+                                REFERENCE, REFERENCE, REFERENCE, REFERENCE, REFERENCE},
+    [OPERATOR_LEAKY_RELU] = {FINITE_FLOAT_BITS},
 };
 
 static bool within(int32_t value, int32_t least, int32_t most) {
@@ -78,6 +87,8 @@ static bool constant_is_sound(enum constant_kind kind, int32_t value) {
         return within(value, 0, LARGEST_AXIS);
     case FLOAT_BITS: /* of a float above 0 and below infinity */
         return value > 0 && value < FLOAT_INFINITY_BITS;
+    case FINITE_FLOAT_BITS:
+        return (value & FLOAT_INFINITY_BITS) != FLOAT_INFINITY_BITS;
     case REFERENCE:
         return true;
     default:
@@ -85,7 +96,26 @@ static bool constant_is_sound(enum constant_kind kind, int32_t value) {
     }
 }
 
-uint32_t check_numbers(const struct plan_step *step) {
+static float float_of(int32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Floats may be infinite, but no number at all. */
+static uint32_t check_bounds(const struct plan_step *step, enum plan_dtype dtype) {
+    const int32_t low = step->activation_min, high = step->activation_max;
+    if (dtype == DTYPE_FLOAT32) {
+        return float_of(low) <= float_of(high) ? SOUND : STEP_FIELD(activation_min);
+    }
+    if (low < INT8_LOW || low > high) {
+        return STEP_FIELD(activation_min);
+    }
+    return high > INT8_HIGH ? STEP_FIELD(activation_max) : SOUND;
+}
+
+uint32_t check_numbers(const struct checked_step *s) {
+    const struct plan_step *step = s->step;
     const bool depthwise = step->op == OPERATOR_DEPTHWISE_CONV2D;
     const bool convolves = depthwise || step->op == OPERATOR_CONV2D;
     if (step->dilation_h < 1u || (!convolves && step->dilation_h != 1u)) {
@@ -100,14 +130,13 @@ uint32_t check_numbers(const struct plan_step *step) {
     if (step->groups < 1u || (step->op != OPERATOR_CONV2D && step->groups != 1u)) {
         return STEP_FIELD(groups);
     }
-    if (step->activation_min < INT8_LOW || step->activation_min > step->activation_max) {
-        return STEP_FIELD(activation_min);
+    const uint32_t bounds = check_bounds(step, s->dtype);
+    if (bounds != SOUND) {
+        return bounds;
     }
-    if (step->activation_max > INT8_HIGH) {
-        return STEP_FIELD(activation_max);
-    }
+    const uint8_t *constants = (s->dtype == DTYPE_INT8 ? int8_constants : float_constants)[step->op];
     for (uint32_t i = 0; i < PLAN_CONSTANTS; i++) {
-        if (!constant_is_sound(constants[step->op][i], step->p[i])) {
+        if (!constant_is_sound(constants[i], step->p[i])) {
             return CONSTANT_FIELD(i);
         }
     }

@@ -95,8 +95,8 @@ static uint32_t check_dense(const struct checked_step *s) {
 static uint32_t check_binary(const struct checked_step *s) {
     const struct plan_tensor *out = s->output;
     for (uint32_t i = 0; i < 2u; i++) {
-        const uint32_t elements = s->inputs[i]->bytes;
-        if (elements != out->bytes && elements != out->channels && elements != 1u) {
+        const uint32_t elements = elements_of(s->inputs[i]);
+        if (elements != elements_of(out) && elements != out->channels && elements != 1u) {
             return i == 0 ? STEP_FIELD(input0) : STEP_FIELD(input1);
         }
     }

@@ -7,7 +7,7 @@ uint32_t check_tensor(const struct plan_header *h, const struct plan_tensor *t) 
     if (t->region > REGION_PARAMETERS) {
         return TENSOR_FIELD(region);
     }
-    if (t->dtype > (in_arena ? DTYPE_FLOAT32 : DTYPE_INT32)) {
+    if (t->dtype > DTYPE_FLOAT32) {
         return TENSOR_FIELD(dtype);
     }
     if (t->height < 1u || t->height > LARGEST_SIDE) {
@@ -33,7 +33,9 @@ uint32_t check_tensor(const struct plan_header *h, const struct plan_tensor *t) 
     if (t->offset % alignment != 0 || t->bytes > extent || t->offset > extent - t->bytes) {
         return TENSOR_FIELD(offset);
     }
-    if (t->zero_point < INT8_LOW || t->zero_point > INT8_HIGH) {
+    const bool has_zero_point = t->dtype == DTYPE_INT8;
+    if (has_zero_point ? t->zero_point < INT8_LOW || t->zero_point > INT8_HIGH
+                       : t->zero_point != 0) {
         return TENSOR_FIELD(zero_point);
     }
     return SOUND;
@@ -73,11 +75,11 @@ static uint32_t check_inputs(const struct plan *plan, struct checked_step *s) {
     const struct plan_step *step = s->step;
     uint16_t inputs[PLAN_MAX_INPUTS];
     s->input_count = plan_inputs(step, inputs);
-    const enum plan_dtype dtype = step->op == OPERATOR_QUANTIZE ? DTYPE_FLOAT32 : DTYPE_INT8;
+    const enum plan_dtype dtype = step->op == OPERATOR_QUANTIZE ? DTYPE_FLOAT32 : s->dtype;
     for (uint32_t i = 0; i < s->input_count; i++) {
         const bool found = resolve(plan, inputs[i], &s->inputs[i]);
         const bool constant = found && i == 1 && plan_is_binary(step->op) &&
-                              s->inputs[i] != NULL && s->inputs[i]->dtype == DTYPE_INT8;
+                              s->inputs[i] != NULL && s->inputs[i]->dtype == s->dtype;
         if (!constant && !is_activation(s->inputs[i], dtype)) {
             return input_field(i);
         }
@@ -94,7 +96,7 @@ uint32_t check_references(const struct plan *plan, struct checked_step *s) {
     if (fault != SOUND) {
         return fault;
     }
-    const enum plan_dtype dtype = step->op == OPERATOR_DEQUANTIZE ? DTYPE_FLOAT32 : DTYPE_INT8;
+    const enum plan_dtype dtype = step->op == OPERATOR_DEQUANTIZE ? DTYPE_FLOAT32 : s->dtype;
     if (!resolve(plan, step->output, &s->output) || !is_activation(s->output, dtype)) {
         return STEP_FIELD(output);
     }

@@ -22,7 +22,7 @@ struct pool_header {
 };
 
 #define POOL_MAGIC 0x4C505748u /* the bytes HWPL */
-#define POOL_VERSION 1u
+#define POOL_VERSION 2u
 
 _Static_assert(sizeof(struct pool_header) == 64, "pool header");
 

@@ -126,8 +126,11 @@ enum {
 enum { LEAKY_MULTIPLIER, LEAKY_SHIFT, LEAKY_IDENTITY_MULTIPLIER, LEAKY_IDENTITY_SHIFT };
 enum { QUANTIZE_SCALE_BITS }; /* quantize and dequantize */
 
+struct kernel_set;
+
 /* A plan that was checked, with its records and memories at hand. */
 struct plan {
+    const struct kernel_set *kernels;
     const struct plan_header *header;
     const struct plan_tensor *tensors;
     const struct plan_step *steps;

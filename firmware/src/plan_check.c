@@ -1,10 +1,13 @@
 #include "plan_check.h"
 
 #include "check.h"
+#include "kernels.h"
 
 static uint32_t check_step(const struct plan *plan, const struct plan_step *step) {
-    struct checked_step s = {.step = step};
-    if (step->op < OPERATOR_CONV2D || step->op > PLAN_LAST_OPERATOR) {
+    struct checked_step s = {.step = step, .dtype = plan->kernels->dtype};
+    const bool converts = step->op >= OPERATOR_QUANTIZE; /* to int8, or from it */
+    if (step->op < OPERATOR_CONV2D || step->op > PLAN_LAST_OPERATOR ||
+        (converts && s.dtype != DTYPE_INT8)) {
         return STEP_FIELD(op);
     }
     if (step->reserved0 != 0) {
@@ -12,7 +15,7 @@ static uint32_t check_step(const struct plan *plan, const struct plan_step *step
     }
     uint32_t fault = check_references(plan, &s);
     if (fault == SOUND) {
-        fault = check_numbers(step);
+        fault = check_numbers(&s);
     }
     if (fault == SOUND) {
         fault = check_shapes(&s);
@@ -27,6 +30,7 @@ struct status plan_check(const void *bytes, uint32_t size, const struct plan_mem
     if (found.code != STATUS_OK) {
         return found;
     }
+    plan->kernels = kernels_find(header->kernel_set);
     plan->header = header;
     plan->tensors = (const struct plan_tensor *)(header + 1);
     plan->steps = (const struct plan_step *)(plan->tensors + header->tensor_count);

@@ -12,7 +12,9 @@ extern uint8_t bss_start[], bss_end[];
 int main(void);
 
 static _Noreturn void start(void) {
+#ifdef __ARM_FP
     SCB_CPACR |= CPACR_FPU;
+#endif
     core_barrier();
     memcpy(data_start, data_source, (size_t)(data_end - data_start));
     memset(bss_start, 0, (size_t)(bss_end - bss_start));

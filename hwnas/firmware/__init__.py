@@ -14,12 +14,17 @@ from hwnas.boards import BoardSpec, list_boards, load_board
 from hwnas.errors import FirmwareBuildError, HwnasError
 from hwnas.firmware._build import Recipe, build
 from hwnas.firmware._contents import flash_contents, pool_contents
-from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest
+from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest, KernelCode
+from hwnas.firmware._variant import DEFAULT_VARIANT, Optimization, Variant
 from hwnas.resources import cache_dir, data_dir
 
 __all__ = [
+    "DEFAULT_VARIANT",
     "FirmwareImage",
     "FirmwareManifest",
+    "KernelCode",
+    "Optimization",
+    "Variant",
     "build_images",
     "find_image",
     "flash_contents",
@@ -30,12 +35,16 @@ _KEPT_DIGITS: Final = 16
 
 
 def find_image(
-    board: str | BoardSpec, *, progress: Callable[[str], None] | None = None
+    board: str | BoardSpec,
+    variant: Variant = DEFAULT_VARIANT,
+    *,
+    progress: Callable[[str], None] | None = None,
 ) -> FirmwareImage:
     """The firmware image of a board: from the wheel, from the cache, or built now.
 
     Args:
         board: A board, or the name of one.
+        variant: How it is compiled.
         progress: Is told when an image must be built, which takes seconds.
 
     Raises:
@@ -44,27 +53,28 @@ def find_image(
             missing and how to get it.
 
     Example:
-        >>> find_image("nucleo_l496zg").manifest.kernel_set  # doctest: +SKIP
-        'cmsis_nn'
+        >>> list(find_image("nucleo_l496zg").manifest.kernels)  # doctest: +SKIP
+        ['cmsis_nn', 'reference', 'float32']
     """
     spec = board if isinstance(board, BoardSpec) else load_board(board)
-    shipped = _shipped(spec)
+    shipped = _shipped(spec) if variant == DEFAULT_VARIANT else None
     if shipped is not None:
         return FirmwareImage.read(shipped)
-    recipe = Recipe.of(spec)
+    recipe = Recipe.of(spec, variant)
     folder = cache_dir("firmware") / f"{spec.name}-{recipe.fingerprint()[:_KEPT_DIGITS]}"
     if not folder.is_dir():
         if progress is not None:
             compiler = recipe.compiler
             progress(
-                f"building the firmware of {spec.name} with {compiler.name} {compiler.version}"
+                f"building the firmware of {spec.name} with {compiler.name} {compiler.version}, "
+                f"{variant.describe()}"
             )
         build(recipe, folder)
     return FirmwareImage.read(folder)
 
 
 def build_images(folder: Path) -> list[FirmwareImage]:
-    """Build the images of all boards, for a wheel.
+    """Build the default images of all boards, for a wheel.
 
     Raises:
         FirmwareBuildError: One cannot be built, or is there already.

@@ -16,10 +16,18 @@ from typing import Final
 
 from hwnas.boards import BoardSpec
 from hwnas.errors import FirmwareBuildError, HwnasError
-from hwnas.firmware._compiler import OPTIMIZATION, Compiler, find_compiler
+from hwnas.firmware._compiler import Compiler, find_compiler
 from hwnas.firmware._facts import BoardFacts, board_facts
-from hwnas.firmware._manifest import IMAGE_NAME, MANIFEST_NAME, FirmwareManifest, stamp
-from hwnas.kernels import CMSIS_NN
+from hwnas.firmware._manifest import (
+    IMAGE_NAME,
+    MANIFEST_NAME,
+    FirmwareManifest,
+    KernelCode,
+    LinkedImage,
+    stamp,
+)
+from hwnas.firmware._variant import DEFAULT_VARIANT, Variant
+from hwnas.kernels import KERNEL_SETS
 from hwnas.plan import DEFAULT_SEED, ParameterPool
 from hwnas.resources import data_dir
 
@@ -40,6 +48,7 @@ class Recipe:
         facts: Derived from the board's file.
         sources: The folder ``firmware/``.
         cmsis: The folder with CMSIS-NN's sources.
+        kernel_sets: Names of those that the image carries.
     """
 
     spec: BoardSpec
@@ -47,9 +56,10 @@ class Recipe:
     facts: BoardFacts
     sources: Path
     cmsis: Path
+    kernel_sets: tuple[str, ...] = tuple(KERNEL_SETS)
 
     @classmethod
-    def of(cls, spec: BoardSpec) -> Recipe:
+    def of(cls, spec: BoardSpec, variant: Variant = DEFAULT_VARIANT) -> Recipe:
         """The recipe for a board on this machine.
 
         Raises:
@@ -60,7 +70,7 @@ class Recipe:
             raise FirmwareBuildError(
                 f"{spec.name} has no firmware: firmware/boards/{spec.name}/board.c is missing"
             )
-        return cls(spec, find_compiler(spec), board_facts(spec), sources, _find_cmsis())
+        return cls(spec, find_compiler(spec, variant), board_facts(spec), sources, _find_cmsis())
 
     def fingerprint(self) -> str:
         """Hash of all that goes in, in hexadecimal."""
@@ -69,6 +79,7 @@ class Recipe:
         for text in (compiler.name, compiler.version, compiler.flags, compiler.libraries):
             whole.update(text.encode() + b"\0")
         whole.update((self.facts.header + self.facts.memories).encode())
+        whole.update(" ".join(self.kernel_sets).encode() + b"\0")
         for root in (self.sources, self.cmsis):
             for path in sorted(p for p in root.rglob("*") if p.suffix in _BUILT_FROM):
                 name = path.relative_to(root).as_posix()
@@ -103,8 +114,7 @@ def build(recipe: Recipe, folder: Path) -> None:
         manifest = FirmwareManifest(
             board=spec.name,
             clock_hz=spec.core.clock_hz,
-            kernel_set=CMSIS_NN.name,
-            kernel_version=CMSIS_NN.version,
+            kernels=_kernels(recipe, linked),
             compiler=compiler.name,
             compiler_version=compiler.version,
             compiler_flags=compiler.flags,
@@ -119,6 +129,17 @@ def build(recipe: Recipe, folder: Path) -> None:
         )
         (made / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
         _publish(made, folder)
+
+
+def _kernels(recipe: Recipe, linked: LinkedImage) -> dict[str, KernelCode]:
+    return {
+        name: KernelCode(
+            version=KERNEL_SETS[name].version,
+            code_sha256=linked.kernels_sha256[name],
+            code_bytes=linked.kernels_bytes[name],
+        )
+        for name in recipe.kernel_sets
+    }
 
 
 def _publish(made: Path, folder: Path) -> None:
@@ -151,7 +172,8 @@ def _compile(recipe: Recipe, work: Path) -> bytes:
         "HWNAS_FACTS": facts,
         "HWNAS_CMSIS": recipe.cmsis,
         "HWNAS_MACHINE": compiler.machine,
-        "HWNAS_OPTIMIZATION": OPTIMIZATION,
+        "HWNAS_OPTIMIZATION": compiler.optimization,
+        "HWNAS_KERNEL_SETS": ";".join(recipe.kernel_sets),
         "HWNAS_LIBRARIES": compiler.libraries,
         "HWNAS_SHIMS": shims,
     }

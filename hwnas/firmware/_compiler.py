@@ -16,9 +16,8 @@ from typing import Final
 
 from hwnas.boards import BoardSpec
 from hwnas.errors import FirmwareBuildError
+from hwnas.firmware._variant import DEFAULT_VARIANT, Variant
 
-OPTIMIZATION: Final = "-O3"
-"""As the measurements that the timing models were fitted on: -Ofast is -O3 for integer code."""
 GCC: Final = "arm-none-eabi-gcc"
 
 
@@ -31,7 +30,8 @@ class Compiler:
         version: As in a target's identity.
         command: What compiles and links.
         archiver: What packs libraries.
-        machine: Flags that choose the core, by the names of :class:`hwnas.boards.Core`.
+        machine: Flags that choose core and floating-point unit.
+        optimization: Flag that says how it optimizes.
         libraries: Where memcpy and the compiler's own helpers come from.
         needs_shims: Whether it comes without a C library, so that ours must stand in.
     """
@@ -41,21 +41,28 @@ class Compiler:
     command: tuple[str, ...]
     archiver: tuple[str, ...]
     machine: str
+    optimization: str
     libraries: str
     needs_shims: bool
 
     @property
     def flags(self) -> str:
         """The flags that decide which code it gives."""
-        return f"{self.machine} {OPTIMIZATION}"
+        return f"{self.machine} {self.optimization}"
 
 
 _GCC_MACHINES: Final = {
+    ("cortex-m4", "none"): "-mcpu=cortex-m4 -mthumb -mfloat-abi=soft",
+    ("cortex-m7", "none"): "-mcpu=cortex-m7 -mthumb -mfloat-abi=soft",
+    ("cortex-m33", "none"): "-mcpu=cortex-m33 -mthumb -mfloat-abi=soft",
     ("cortex-m4", "single"): "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
     ("cortex-m7", "double"): "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-d16 -mfloat-abi=hard",
     ("cortex-m33", "single"): "-mcpu=cortex-m33 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
 }
 _ZIG_MACHINES: Final = {
+    ("cortex-m4", "none"): "-target thumb-freestanding-eabi -mcpu=cortex_m4",
+    ("cortex-m7", "none"): "-target thumb-freestanding-eabi -mcpu=cortex_m7",
+    ("cortex-m33", "none"): "-target thumb-freestanding-eabi -mcpu=cortex_m33+dsp",
     ("cortex-m4", "single"): "-target thumb-freestanding-eabihf -mcpu=cortex_m4+vfp4d16sp",
     ("cortex-m7", "double"): "-target thumb-freestanding-eabihf -mcpu=cortex_m7+fp_armv8d16",
     ("cortex-m33", "single"): (
@@ -64,18 +71,18 @@ _ZIG_MACHINES: Final = {
 }
 
 
-def find_compiler(spec: BoardSpec) -> Compiler:
+def find_compiler(spec: BoardSpec, variant: Variant = DEFAULT_VARIANT) -> Compiler:
     """The compiler for a board's core.
 
     Raises:
         FirmwareBuildError: There is none, or the core is not known to it; the message says how
             to get one.
     """
-    core = (spec.core.name, spec.core.fpu)
+    core = (spec.core.name, variant.fpu_of(spec))
     if core not in _GCC_MACHINES:
         raise FirmwareBuildError(
-            f"{spec.name}: no compiler flags are known for a {spec.core.name} with "
-            f"{spec.core.fpu} FPU; known: {', '.join(' with '.join(k) for k in _GCC_MACHINES)}"
+            f"{spec.name}: no compiler flags are known for a {core[0]} with {core[1]} FPU; known: "
+            f"{', '.join(' with '.join(known) for known in _GCC_MACHINES)}"
         )
     gcc = shutil.which(GCC)
     if gcc is not None:
@@ -85,6 +92,7 @@ def find_compiler(spec: BoardSpec) -> Compiler:
             command=(gcc,),
             archiver=(gcc.removesuffix("gcc") + "gcc-ar",),
             machine=_GCC_MACHINES[core],
+            optimization=f"-{variant.optimization}",
             libraries="-lc -lgcc",
             needs_shims=False,
         )
@@ -96,6 +104,7 @@ def find_compiler(spec: BoardSpec) -> Compiler:
             command=(*zig, "cc"),
             archiver=(*zig, "ar"),
             machine=_ZIG_MACHINES[core],
+            optimization=f"-{variant.optimization}",
             libraries="",
             needs_shims=True,
         )

@@ -14,39 +14,57 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from hwnas.errors import FirmwareBuildError
+from hwnas.kernels import KERNEL_SETS
 
 IMAGE_NAME: Final = "image.elf"
 MANIFEST_NAME: Final = "manifest.json"
-_IDENTITY, _MEASURED = ".identity", ".measured"
+_IDENTITY, _COMMON = ".identity", ".measured"
 _HASH_BYTES: Final = 32
 
 
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+_CHECKED: Final = ConfigDict(extra="forbid", strict=True)
+
+
+@checked_dataclass(frozen=True, config=_CHECKED)
+class KernelCode:
+    """One kernel set of an image.
+
+    Attributes:
+        version: Of the kernels.
+        code_sha256: Hash of its code as linked, and of what takes part in time beside it (executor,
+            timer, library functions), in hexadecimal. A change in another set leaves it.
+        code_bytes: Flash that its code and constants take.
+    """
+
+    version: str
+    code_sha256: str
+    code_bytes: int
+
+
+@checked_dataclass(frozen=True, config=_CHECKED)
 class FirmwareManifest:
     """The identity of an image and the sizes that follow from it.
 
     Attributes:
         board: Name of the board.
         clock_hz: Core clock, in hertz.
-        kernel_set: Name of the kernels that it carries.
-        kernel_version: Their version.
+        kernels: The kernel sets that it carries, by name.
         compiler: Name of the compiler.
         compiler_version: Its version.
         compiler_flags: Flags that the measured code was built with.
-        measured_code_sha256: Hash of kernels, executor and timer as linked, in hexadecimal.
+        measured_code_sha256: Hash of all kernels, executor and timer as linked, in hexadecimal.
         image_sha256: Hash of all loaded bytes, with zeros in place of this hash itself.
         pool_sha256: Hash of the synthetic parameters that go beside the image.
         parameter_base: Address of the parameter region.
         parameter_bytes: Its size.
         workspace_bytes: RAM that plan and arena share.
         ram_fixed_bytes: RAM that the firmware takes for itself: stack, buffers and variables.
-        flash_code_bytes: Flash that its code and constants take.
+        flash_code_bytes: Flash that its code and constants take, those of all kernel sets.
     """
 
     board: str
     clock_hz: int
-    kernel_set: str
-    kernel_version: str
+    kernels: dict[str, KernelCode]
     compiler: str
     compiler_version: str
     compiler_flags: str
@@ -58,6 +76,11 @@ class FirmwareManifest:
     workspace_bytes: int
     ram_fixed_bytes: int
     flash_code_bytes: int
+
+    def code_bytes(self, kernel_set: str) -> int:
+        """Flash that an image takes which carries this kernel set alone."""
+        others = (code for name, code in self.kernels.items() if name != kernel_set)
+        return self.flash_code_bytes - sum(code.code_bytes for code in others)
 
     def to_json(self) -> str:
         """JSON text for :meth:`read`."""
@@ -116,6 +139,8 @@ class LinkedImage:
     Attributes:
         elf: The ELF file's bytes.
         measured_code_sha256: Hash of the measured code.
+        kernels_sha256: Of each kernel set, hash of its code and of what all sets share.
+        kernels_bytes: Of each kernel set, size of its code.
         image_sha256: Hash of all loaded bytes.
         symbols: Addresses by name.
         loaded_end: Address after the last byte in flash.
@@ -123,6 +148,8 @@ class LinkedImage:
 
     elf: bytes
     measured_code_sha256: str
+    kernels_sha256: dict[str, str]
+    kernels_bytes: dict[str, int]
     image_sha256: str
     symbols: dict[str, int]
     loaded_end: int
@@ -132,7 +159,9 @@ def stamp(elf: bytes) -> LinkedImage:
     """Write an image's hashes into its identity section (``firmware/src/identity.h``)."""
     file: Any = ELFFile(io.BytesIO(elf))
     identity = file.get_section_by_name(_IDENTITY)["sh_offset"]
-    measured = hashlib.sha256(file.get_section_by_name(_MEASURED).data())
+    common = file.get_section_by_name(_COMMON).data()
+    kernels = {name: _section(file, f".{name}") for name in KERNEL_SETS}
+    measured = hashlib.sha256(b"".join([common, *kernels.values()]))
     symbols = {s.name: s["st_value"] for s in file.get_section_by_name(".symtab").iter_symbols()}
     stamped = bytearray(elf)
     stamped[identity : identity + 2 * _HASH_BYTES] = measured.digest() + bytes(_HASH_BYTES)
@@ -148,7 +177,16 @@ def stamp(elf: bytes) -> LinkedImage:
     return LinkedImage(
         elf=bytes(stamped),
         measured_code_sha256=measured.hexdigest(),
+        kernels_sha256={k: hashlib.sha256(common + v).hexdigest() for k, v in kernels.items()},
+        kernels_bytes={name: len(code) for name, code in kernels.items()},
         image_sha256=whole.hexdigest(),
         symbols=symbols,
         loaded_end=max(address + size for address, _, size in segments),
     )
+
+
+def _section(file: Any, name: str) -> bytes:
+    """A section's bytes; none where the image was built without it."""
+    section = file.get_section_by_name(name)
+    data: bytes = b"" if section is None else section.data()
+    return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from reprlib import repr as _short
 from typing import Any, Final
@@ -14,7 +14,7 @@ from hwnas.errors import NetworkError
 from hwnas.network._checks import check_network
 from hwnas.network._geometry import is_int
 from hwnas.network._layer import Layer
-from hwnas.network._operators import DType, Shape
+from hwnas.network._operators import CONVERSIONS, DType, Shape
 from hwnas.network._plain import field_value, refuse_unknown, whole_numbers
 
 NETWORK_JSON_VERSION: Final = 1
@@ -86,6 +86,33 @@ class Network:
         if value:
             return self.nodes[value - 1].layer.output_dtype
         return next(node.layer.input_dtype for node in self.nodes if 0 in node.inputs)
+
+    def as_dtype(self, dtype: DType) -> Network:
+        """The same network with activations and weights of another type.
+
+        What converts between types falls away: a float32 network reads and makes floats anyway.
+
+        Raises:
+            NetworkError: Nothing would be left.
+
+        Example:
+            >>> from hwnas.network import NetworkBuilder
+            >>> b = NetworkBuilder((8,))
+            >>> _ = b.dense(b.quantize(b.input), units=4)
+            >>> [str(layer.operator) for layer in b.build().as_dtype(DType.FLOAT32).layers]
+            ['dense']
+        """
+        if dtype is self.dtype:
+            return self
+        values, nodes = [0], list[Node]()
+        for node in self.nodes:
+            inputs = tuple(values[value] for value in node.inputs)
+            if node.layer.operator in CONVERSIONS:
+                values.append(inputs[0])
+                continue
+            nodes.append(Node(replace(node.layer, dtype=dtype), inputs, node.name))
+            values.append(len(nodes))
+        return Network(self.input_shape, tuple(nodes), dtype)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the nodes' names, for :meth:`from_dict`."""

@@ -85,3 +85,5 @@ ELEMENTWISE: Final = frozenset(
 """Activations of their own, which take each element by itself."""
 FUSING: Final = PARAMETRIC | BINARY | {Operator.MAX_POOL2D, Operator.AVERAGE_POOL2D}
 """Operators that can take a fused activation."""
+CONVERSIONS: Final = frozenset({Operator.QUANTIZE, Operator.DEQUANTIZE})
+"""Operators between the types of an int8 network."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwnas.plan._compile import ExecutionPlan, Placement, compile_layers, compile_plan
 from hwnas.plan._constants import quantize_multiplier
+from hwnas.plan._floats import float_parameters
 from hwnas.plan._format import (
     PARAMETER_ALIGNMENT,
     ParameterKind,
@@ -31,6 +32,7 @@ __all__ = [
     "TensorQuantization",
     "compile_layers",
     "compile_plan",
+    "float_parameters",
     "layer_parameters",
     "parameter_counts",
     "plan_bytes",

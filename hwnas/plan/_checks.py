@@ -9,8 +9,9 @@ from typing import Final
 
 from hwnas.errors import PlanError
 from hwnas.kernels import LARGEST_SIDE, LARGEST_WINDOW
-from hwnas.network import Layer, Network, Operator, Shape
+from hwnas.network import DType, Layer, Network, Operator, Shape
 from hwnas.plan._constants import SHIFTS
+from hwnas.plan._floats import float_of
 from hwnas.plan._format import ParameterKind, parameter_counts
 from hwnas.plan._parameters import (
     INT8_MAX,
@@ -37,6 +38,7 @@ _CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType(
         Operator.DEQUANTIZE: 1,
     }
 )
+_FLOAT_CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType({Operator.LEAKY_RELU: 1})
 _WEIGHTED_WINDOWS: Final = frozenset({Operator.CONV2D, Operator.DEPTHWISE_CONV2D})
 _MAX_U32: Final = (1 << 32) - 1
 _MULTIPLIERS: Final = range(1 << 31)
@@ -113,17 +115,19 @@ def check_network_parameters(network: Network, parameters: NetworkParameters) ->
 
 def _check_layer_parameters(label: str, layer: Layer, given: LayerParameters) -> None:
     wanted = parameter_counts(layer)
+    size = ParameterKind.WEIGHTS.element_bytes(layer.dtype)
     found: dict[ParameterKind, Sequence[int]] = {
-        ParameterKind.WEIGHTS: given.weights,
+        ParameterKind.WEIGHTS: given.weights[::size],
         ParameterKind.BIAS: given.bias,
         ParameterKind.MULTIPLIERS: given.multipliers,
         ParameterKind.SHIFTS: given.shifts,
-        ParameterKind.OPERAND: given.operand,
+        ParameterKind.OPERAND: given.operand[::size],
     }
     for kind, values in found.items():
         if len(values) != wanted.get(kind, 0):
             raise PlanError(f"{label}: {len(values)} {kind}, {wanted.get(kind, 0)} wanted")
-    constants = 0 if layer.is_free else _CONSTANT_COUNTS.get(layer.operator, 0)
+    counts = _CONSTANT_COUNTS if layer.dtype is DType.INT8 else _FLOAT_CONSTANT_COUNTS
+    constants = 0 if layer.is_free else counts.get(layer.operator, 0)
     if len(given.constants) != constants:
         raise PlanError(f"{label}: {len(given.constants)} constants, {constants} wanted")
     if not INT8_MIN <= given.operand_zero_point <= INT8_MAX:
@@ -139,8 +143,16 @@ def _check_layer_parameters(label: str, layer: Layer, given: LayerParameters) ->
         for value in values:
             if value not in allowed:
                 raise PlanError(f"{label}: {name} {value} is outside {allowed[0]} to {allowed[-1]}")
-    if not INT8_MIN <= given.activation_min <= given.activation_max <= INT8_MAX:
+    _check_bounds(label, layer, given.activation_min, given.activation_max)
+
+
+def _check_bounds(label: str, layer: Layer, low: int, high: int) -> None:
+    if layer.dtype is DType.FLOAT32 and not layer.is_free:
+        if not float_of(low) <= float_of(high):
+            raise PlanError(
+                f"{label}: activation bounds {float_of(low)} to {float_of(high)} must be in order"
+            )
+    elif not INT8_MIN <= low <= high <= INT8_MAX:
         raise PlanError(
-            f"{label}: activation bounds {given.activation_min} to {given.activation_max} must be "
-            "in order, within -128 to 127"
+            f"{label}: activation bounds {low} to {high} must be in order, within -128 to 127"
         )

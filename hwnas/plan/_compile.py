@@ -78,7 +78,7 @@ def compile_plan(
     pool: PoolLayout | None = None,
     parameters: NetworkParameters | None = None,
     placement: Placement | str = Placement.FLASH,
-    kernel_set: str = "cmsis_nn",
+    kernel_set: str | None = None,
 ) -> ExecutionPlan:
     """Compile a whole network. Tensor v of the plan is the network's value v.
 
@@ -89,7 +89,7 @@ def compile_plan(
         parameters: Real parameters instead of synthetic ones.
         placement: Where real parameters go. ``flash`` makes a deployable model, ``arena`` sends
             them by ``write_tensor``, so that nothing need be programmed.
-        kernel_set: Name of the kernels that run it.
+        kernel_set: Name of the kernels that run it; by default the fastest for its type.
 
     Raises:
         PlanError: Not exactly one of ``pool`` and ``parameters`` was given, the kernel set is
@@ -102,7 +102,7 @@ def compile_plan(
         >>> client.load(plan.data)  # doctest: +SKIP
     """
     kernels = find_kernel_set(kernel_set, network.dtype)
-    arena = plan_network_arena(network)
+    arena = plan_network_arena(network, kernels)
     store, parameters = _sources(network, pool, parameters, placement, arena.arena_bytes)
     writer = _Writer(kernels, store)
     for value, offset in enumerate(arena.value_offsets):
@@ -116,7 +116,7 @@ def compile_plan(
 
 
 def compile_layers(
-    layers: Sequence[Layer], *, pool: PoolLayout, kernel_set: str = "cmsis_nn"
+    layers: Sequence[Layer], *, pool: PoolLayout, kernel_set: str | None = None
 ) -> ExecutionPlan:
     """Compile layers that run one after the other but have nothing to do with each other.
 
@@ -126,7 +126,7 @@ def compile_layers(
     Args:
         layers: What is run, in this order.
         pool: The synthetic parameters that the board holds.
-        kernel_set: Name of the kernels that run them.
+        kernel_set: Name of the kernels that run them; by default the fastest for their type.
 
     Raises:
         PlanError: As for :func:`compile_plan`, or there is nothing but reshapes.
@@ -135,7 +135,7 @@ def compile_layers(
     if not running:
         raise PlanError("there is nothing to run: give at least one layer that is no reshape")
     kernels = [find_kernel_set(kernel_set, layer.dtype) for _, layer in running]
-    arenas = [plan_layer_arena(layer) for _, layer in running]
+    arenas = [plan_layer_arena(layer, kernels[0]) for _, layer in running]
     arena_bytes = max(arena.arena_bytes for arena in arenas)
     store = PoolStore(pool, arena_bytes, overflowing=len(running) == 1)
     writer = _Writer(kernels[0], store)
@@ -205,14 +205,14 @@ class _Writer:
         check_layer(layer)
         indices: dict[ParameterKind, int] = {}
         for kind, count in parameter_counts(layer).items():
-            indices[kind] = self._parameter(kind, count, parameters)
+            indices[kind] = self._parameter(kind, layer.dtype, count, parameters)
         if ParameterKind.OPERAND in indices:
             inputs = (*inputs, indices[ParameterKind.OPERAND])
         self._steps.append(
             step_record(
                 layer,
                 StepTensors(inputs, output, indices),
-                (scratch_offset, scratch_bytes(layer)),
+                (scratch_offset, scratch_bytes(layer, self._kernels)),
                 (parameters.activation_min, parameters.activation_max),
                 parameters.constants,
             )
@@ -241,11 +241,13 @@ class _Writer:
             arena_writes=tuple(self._arena_writes),
         )
 
-    def _parameter(self, kind: ParameterKind, count: int, parameters: LayerParameters) -> int:
+    def _parameter(
+        self, kind: ParameterKind, dtype: DType, count: int, parameters: LayerParameters
+    ) -> int:
         data = parameters.data(kind)
-        place = self._store.place(kind, count, data)
+        place = self._store.place(kind, dtype, count, data)
         zero_point = parameters.operand_zero_point if kind is ParameterKind.OPERAND else 0
-        self._tensors.append(parameter_record(kind, count, place.region, place.offset, zero_point))
+        self._tensors.append(parameter_record(kind, dtype, count, place, zero_point))
         index = len(self._tensors) - 1
         if place.region is Region.ARENA:
             self._arena_writes.append((index, data))

@@ -190,17 +190,18 @@ def _quantize_constants(
     layer: Layer, input_scales: Sequence[float], output_scale: float
 ) -> tuple[int, ...]:
     """The scale itself."""
-    return (_float_bits(output_scale),)
+    return (float_bits(output_scale),)
 
 
 def _dequantize_constants(
     layer: Layer, input_scales: Sequence[float], output_scale: float
 ) -> tuple[int, ...]:
     """The scale itself."""
-    return (_float_bits(input_scales[0]),)
+    return (float_bits(input_scales[0]),)
 
 
-def _float_bits(value: float) -> int:
+def float_bits(value: float) -> int:
+    """The 32 bits of a float, as a signed number."""
     bits: int = struct.unpack("<i", struct.pack("<f", value))[0]
     return bits
 

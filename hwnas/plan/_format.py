@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from hwnas.errors import PlanError
 from hwnas.network import DType, Layer, Operator, Shape
@@ -36,6 +36,13 @@ class Region(IntEnum):
     PARAMETERS = 1
 
 
+class Place(NamedTuple):
+    """Where a parameter tensor lies: the region, and bytes from its start."""
+
+    region: Region
+    offset: int
+
+
 class ParameterKind(StrEnum):
     """What a parameter tensor holds."""
 
@@ -46,9 +53,13 @@ class ParameterKind(StrEnum):
     OPERAND = "operand"
 
     @property
-    def element_bytes(self) -> int:
-        """1 for int8, 4 for int32."""
-        return 1 if self in (ParameterKind.WEIGHTS, ParameterKind.OPERAND) else 4
+    def has_layers_dtype(self) -> bool:
+        """True for what is int8 in int8 layers, where all else is int32."""
+        return self in (ParameterKind.WEIGHTS, ParameterKind.OPERAND)
+
+    def element_bytes(self, dtype: DType) -> int:
+        """Size of one element of this kind in a layer of that type."""
+        return 1 if dtype is DType.INT8 and self.has_layers_dtype else 4
 
 
 _REFERENCED: Final = (
@@ -139,12 +150,18 @@ def activation_record(shape: Shape, dtype: DType, offset: int, zero_point: int) 
 
 
 def parameter_record(
-    kind: ParameterKind, count: int, region: Region, offset: int, zero_point: int
+    kind: ParameterKind, dtype: DType, count: int, place: Place, zero_point: int
 ) -> bytes:
-    """The record of a parameter tensor; operands alone have a zero point other than 0."""
-    size = count * kind.element_bytes
-    dtype = _DTYPE_INT8 if kind.element_bytes == 1 else _DTYPE_INT32
-    return TENSOR.pack(region, dtype, 1, 1, 0, count, offset, size, zero_point)
+    """The record of a parameter tensor of a layer of that type.
+
+    Operands of int8 layers alone have a zero point other than 0.
+    """
+    if dtype is DType.FLOAT32:
+        code = _DTYPE_FLOAT32
+    else:
+        code = _DTYPE_INT8 if kind.has_layers_dtype else _DTYPE_INT32
+    size = count * kind.element_bytes(dtype)
+    return TENSOR.pack(place.region, code, 1, 1, 0, count, place.offset, size, zero_point)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,10 @@ class TensorQuantization:
 
 @dataclass(frozen=True, slots=True)
 class LayerParameters:
-    """The quantized parameters of one layer; what a layer lacks is empty.
+    """The parameters of one layer; what a layer lacks is empty.
+
+    Those of float32 layers hold the 32 bits of floats where others hold int8 or int32 values; they
+    have no multipliers and shifts.
 
     Attributes:
         weights: int8 values, ordered as docs/plan-format.md says.
@@ -84,7 +87,7 @@ class LayerParameters:
 
 @dataclass(frozen=True, slots=True)
 class NetworkParameters:
-    """The quantized parameters of a network.
+    """The parameters of a network.
 
     Attributes:
         zero_points: One a value: 0 is the network's input, i + 1 the output of node i.
@@ -144,7 +147,7 @@ def layer_parameters(
             a factor cannot be quantized.
     """
     inputs = _with_operand(layer, inputs, operand_quantization)
-    activation = _STANDALONE.get(layer.operator, layer.activation)
+    activation = STANDALONE.get(layer.operator, layer.activation)
     low, high = activation_bounds(activation, output)
     multipliers: tuple[int, ...] = ()
     shifts: tuple[int, ...] = ()
@@ -184,9 +187,10 @@ def _with_operand(
     return (*inputs, operand)
 
 
-_STANDALONE: Final[Mapping[Operator, Activation]] = MappingProxyType(
+STANDALONE: Final[Mapping[Operator, Activation]] = MappingProxyType(
     {Operator.RELU: Activation.RELU, Operator.RELU6: Activation.RELU6}
 )
+"""Activations that are operators of their own."""
 
 
 def _channel_factors(

@@ -20,12 +20,13 @@ import numpy.typing as npt
 
 from hwnas.arena import align_up
 from hwnas.errors import PlanError
+from hwnas.network import DType
 from hwnas.plan._format import PARAMETER_ALIGNMENT, ParameterKind
 
 DEFAULT_SEED: Final = 1
 """The seed of every pool so far."""
 POOL_MAGIC: Final = 0x4C50_5748
-POOL_VERSION: Final = 1
+POOL_VERSION: Final = 2
 POOL_HEADER: Final = struct.Struct("<4I32s16x")
 """What stands right before the parameter region; ``firmware/src/identity.h`` is the other side."""
 
@@ -35,8 +36,13 @@ _SECTIONS: Final = (
     ParameterKind.MULTIPLIERS,
     ParameterKind.SHIFTS,
 )
-"""Kinds with a section of their own, in their order. A constant operand is taken from the weights:
-any int8 values will do."""
+"""Kinds with a section of their own, in their order. Constant operands, and whatever a float32
+layer has, are taken from the weights: that section is floats, whose bytes do for int8 values."""
+_UNIFORMS: Final = 4
+"""So many uniform numbers make a float: their sum is close to Gaussian (Irwin and Hall)."""
+_FLOAT_SCALE: Final = 0.25
+"""Of such a sum around 0: the floats have a standard deviation of 0.14, as weights have that sum up
+about 50 inputs."""
 _PER_CHANNEL_SHARE: Final = 20
 """One part in so many of the region for each of biases, multipliers and shifts."""
 _BIAS_BITS: Final = 14
@@ -105,15 +111,16 @@ class PoolAllocator:
         self._overflowing = overflowing
         self._used = dict.fromkeys(layout.sections, 0)
 
-    def take(self, kind: ParameterKind, count: int) -> int:
-        """The offset of ``count`` elements that nothing else was given.
+    def take(self, kind: ParameterKind, dtype: DType, count: int) -> int:
+        """The offset of ``count`` elements of a layer of that type, that nothing else was given.
 
         Raises:
             PlanError: The pool has not so many left.
         """
-        kind = ParameterKind.WEIGHTS if kind is ParameterKind.OPERAND else kind
+        size = count * kind.element_bytes(dtype)
+        if kind is ParameterKind.OPERAND or dtype is DType.FLOAT32:
+            kind = ParameterKind.WEIGHTS
         section, used = self._layout.sections[kind], self._used[kind]
-        size = count * kind.element_bytes
         if self._overflowing and section.size_bytes < size <= self._layout.size_bytes:
             last = (self._layout.size_bytes - size) // PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT
             return min(section.offset, last)
@@ -131,7 +138,8 @@ class PoolAllocator:
 class ParameterPool:
     """The bytes of a pool, the same for one seed and size on every machine.
 
-    They are cut from SHAKE-256 of the seed, whose output no library version changes.
+    They are cut from SHAKE-256 of the seed, whose output no library version changes, and made of it
+    by arithmetic that is exact but for one rounding.
 
     Attributes:
         seed: 32 bits.
@@ -153,10 +161,12 @@ class ParameterPool:
         data = bytearray(self.size_bytes)
         for kind, section in layout.sections.items():
             stream = hashlib.shake_256(f"hwnas pool {self.seed} {kind}".encode())
-            raw = np.frombuffer(stream.digest(section.size_bytes), "<u4")
-            values = raw if kind is ParameterKind.WEIGHTS else _INTEGERS[kind](raw)
+            floats = kind is ParameterKind.WEIGHTS
+            raw = stream.digest(section.size_bytes * (_UNIFORMS if floats else 1))
+            words = np.frombuffer(raw, "<u4")
+            values = _floats(words) if floats else _INTEGERS[kind](words).astype("<u4")
             end = section.offset + section.size_bytes
-            data[section.offset : end] = values.astype("<u4").tobytes()
+            data[section.offset : end] = values.tobytes()
         return bytes(data)
 
     @cached_property
@@ -172,6 +182,14 @@ class ParameterPool:
 
 
 _Words = npt.NDArray[np.uint32]
+_Floats = npt.NDArray[np.float32]
+
+
+def _floats(raw: _Words) -> _Floats:
+    """Sums of uniform numbers of 0 to 1, around 0: multiples of 2**-34, so none is denormal."""
+    sums = raw.reshape(-1, _UNIFORMS).sum(axis=1, dtype=np.int64) - (_UNIFORMS << 31)
+    values: _Floats = (sums * (_FLOAT_SCALE / (1 << 32))).astype("<f4")
+    return values
 
 
 def _biases(raw: _Words) -> _Words:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 from hwnas.arena import ARENA_ALIGNMENT, align_up
-from hwnas.plan._format import PARAMETER_ALIGNMENT, ParameterKind, Region
+from hwnas.network import DType
+from hwnas.plan._format import PARAMETER_ALIGNMENT, ParameterKind, Place, Region
 from hwnas.plan._pool import PoolAllocator, PoolLayout
-
-
-class Place(NamedTuple):
-    """Where a parameter tensor lies: the region, and bytes from its start."""
-
-    region: Region
-    offset: int
 
 
 class ParameterStore(ABC):
@@ -38,8 +31,11 @@ class ParameterStore(ABC):
         return b""
 
     @abstractmethod
-    def place(self, kind: ParameterKind, count: int, data: bytes) -> Place:
-        """Find a place for ``count`` elements, whose bytes are ``data`` unless the pool's."""
+    def place(self, kind: ParameterKind, dtype: DType, count: int, data: bytes) -> Place:
+        """Find a place for ``count`` elements of a layer of that type.
+
+        Their bytes are ``data`` unless they are the pool's.
+        """
 
 
 class PoolStore(ParameterStore):
@@ -51,14 +47,15 @@ class PoolStore(ParameterStore):
         super().__init__(arena_bytes)
         self._allocator = PoolAllocator(layout, overflowing=overflowing)
 
-    def place(self, kind: ParameterKind, count: int, data: bytes) -> Place:
+    def place(self, kind: ParameterKind, dtype: DType, count: int, data: bytes) -> Place:
         """Take the next free region of this kind.
 
         Raises:
             PlanError: The pool has none left.
         """
-        offset = self._allocator.take(kind, count)
-        self.parameter_bytes = max(self.parameter_bytes, offset + count * kind.element_bytes)
+        offset = self._allocator.take(kind, dtype, count)
+        end = offset + count * kind.element_bytes(dtype)
+        self.parameter_bytes = max(self.parameter_bytes, end)
         return Place(Region.PARAMETERS, offset)
 
 
@@ -74,7 +71,7 @@ class FlashStore(ParameterStore):
         """All parameters, each padded to the alignment."""
         return bytes(self._image)
 
-    def place(self, kind: ParameterKind, count: int, data: bytes) -> Place:
+    def place(self, kind: ParameterKind, dtype: DType, count: int, data: bytes) -> Place:
         """Append the bytes."""
         offset = self.parameter_bytes
         self._image += data.ljust(align_up(len(data), PARAMETER_ALIGNMENT), b"\0")
@@ -85,7 +82,7 @@ class FlashStore(ParameterStore):
 class ArenaStore(ParameterStore):
     """Puts parameters behind the activations, where nothing overwrites them."""
 
-    def place(self, kind: ParameterKind, count: int, data: bytes) -> Place:
+    def place(self, kind: ParameterKind, dtype: DType, count: int, data: bytes) -> Place:
         """Enlarge the arena."""
         offset = self.arena_bytes
         self.arena_bytes += align_up(len(data), ARENA_ALIGNMENT)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from hwnas.network import Activation, DType, Layer, Network, Operator
+from hwnas.plan._floats import float_parameters
 from hwnas.plan._parameters import (
     INT8_MIN,
     LayerParameters,
@@ -69,6 +70,8 @@ def output_zero_point(layer: Layer, source: int) -> int:
         layer: What makes the output.
         source: Zero point of its first input.
     """
+    if layer.dtype is DType.FLOAT32:
+        return 0
     if layer.activation is not Activation.NONE or layer.operator in _RECTIFIED:
         return RECTIFIED_ZERO_POINT
     if layer.operator in _CENTRED:
@@ -83,6 +86,8 @@ def synthetic_parameters(layer: Layer, source: int) -> LayerParameters:
         layer: The layer.
         source: Zero point of its first input, which the others are given, too.
     """
+    if layer.dtype is DType.FLOAT32:
+        return float_parameters(layer)
     relu6 = layer.activation is Activation.RELU6 or layer.operator is Operator.RELU6
     output = TensorQuantization(_RELU6_SCALE if relu6 else _SCALE, output_zero_point(layer, source))
     inputs = [TensorQuantization(_SCALE, source)] * len(layer.input_shapes)

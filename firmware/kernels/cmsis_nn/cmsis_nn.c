@@ -145,9 +145,7 @@ static int32_t run_pool(const struct plan *plan, const struct plan_step *step) {
         output_of(plan, step));
 }
 
-/* The project's own kernels cannot fail. */
 static void run_own(const struct plan *plan, const struct plan_step *step) {
-    typedef void (*kernel)(const struct plan *, const struct plan_step *);
     static const kernel kernels[PLAN_LAST_OPERATOR + 1] = {
         [OPERATOR_GLOBAL_AVERAGE_POOL2D] = own_global_average_pool,
         [OPERATOR_SOFTMAX] = own_softmax,
@@ -169,7 +167,7 @@ static void run_own(const struct plan *plan, const struct plan_step *step) {
     kernels[step->op](plan, step);
 }
 
-int32_t kernels_run(const struct plan *plan, const struct plan_step *step) {
+static int32_t run(const struct plan *plan, const struct plan_step *step) {
     switch (step->op) {
     case OPERATOR_CONV2D:
         if (step->groups == 1) {
@@ -190,7 +188,7 @@ int32_t kernels_run(const struct plan *plan, const struct plan_step *step) {
     }
 }
 
-uint32_t kernels_scratch_bytes(const struct plan *plan, const struct plan_step *step) {
+static uint32_t scratch_bytes(const struct plan *plan, const struct plan_step *step) {
     const cmsis_nn_dims input = dims_of(&plan->tensors[step->input0]);
     const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
     switch (step->op) {
@@ -215,3 +213,5 @@ uint32_t kernels_scratch_bytes(const struct plan *plan, const struct plan_step *
         return 0;
     }
 }
+
+const struct kernel_set cmsis_nn_kernels = {DTYPE_INT8, run, scratch_bytes};

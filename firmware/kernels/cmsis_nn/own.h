@@ -3,11 +3,9 @@
 #ifndef HWNAS_OWN_KERNELS_H
 #define HWNAS_OWN_KERNELS_H
 
-#include "plan.h"
+#include "shared.h"
 
 void own_add(const struct plan *plan, const struct plan_step *step);
-void own_concatenation(const struct plan *plan, const struct plan_step *step);
-void own_dequantize(const struct plan *plan, const struct plan_step *step);
 void own_global_average_pool(const struct plan *plan, const struct plan_step *step);
 void own_global_max_pool(const struct plan *plan, const struct plan_step *step);
 void own_grouped_convolution(const struct plan *plan, const struct plan_step *step);
@@ -15,8 +13,6 @@ void own_hard_swish(const struct plan *plan, const struct plan_step *step);
 void own_leaky_relu(const struct plan *plan, const struct plan_step *step);
 void own_logistic(const struct plan *plan, const struct plan_step *step);
 void own_mul(const struct plan *plan, const struct plan_step *step);
-void own_pad(const struct plan *plan, const struct plan_step *step);
-void own_quantize(const struct plan *plan, const struct plan_step *step);
 void own_relu(const struct plan *plan, const struct plan_step *step);
 void own_requantize(const struct plan *plan, const struct plan_step *step);
 void own_softmax(const struct plan *plan, const struct plan_step *step);
@@ -26,9 +22,5 @@ void own_tanh(const struct plan *plan, const struct plan_step *step);
 /* Bytes of scratch memory that own_grouped_convolution asks for. */
 uint32_t own_grouped_convolution_scratch_bytes(const struct plan *plan,
                                                const struct plan_step *step);
-
-static inline int8_t *output_of(const struct plan *plan, const struct plan_step *step) {
-    return (int8_t *)plan->arena + plan->tensors[step->output].offset;
-}
 
 #endif

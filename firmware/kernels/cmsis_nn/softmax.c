@@ -1,3 +1,4 @@
+#include "dsp.h"
 #include "exponential.h"
 #include "own.h"
 
