@@ -180,7 +180,7 @@ def _place(requests: Sequence[BufferRequest], order: Sequence[int]) -> ArenaLayo
 
 
 def network_requests(
-    network: Network, kernels: KernelSet, reuse: Reuse = Reuse.FIRST
+    network: Network, kernels: KernelSet | None = None, reuse: Reuse = Reuse.FIRST
 ) -> tuple[list[BufferRequest], list[int]]:
     """The buffers that a network needs, steps counted as nodes.
 
@@ -191,13 +191,14 @@ def network_requests(
 
     Args:
         network: The network.
-        kernels: What runs it.
+        kernels: What runs it; by default the fastest for its type.
         reuse: Which input such an operator writes over.
 
     Returns:
         The requests, those for scratch memory (one a node, of size 0 where it needs none) at the
         end, and for each value the number of its request.
     """
+    kernels = kernels or default_kernels(network.dtype)
     last_read = _last_reads(network)
     sizes = [
         tensor_bytes(network.shape_of(value), network.dtype_of(value))
@@ -266,7 +267,7 @@ def plan_network_arena(network: Network, kernels: KernelSet | None = None) -> Ne
         >>> plan_network_arena(b.build()).arena_bytes
         656
     """
-    layout, buffer_of = _best_layout(network, kernels or default_kernels(network.dtype))
+    layout, buffer_of = _best_layout(network, kernels)
     return NetworkArena(
         tuple(layout.offsets[buffer] for buffer in buffer_of),
         layout.offsets[len(layout.offsets) - len(network.nodes) :],
@@ -274,7 +275,7 @@ def plan_network_arena(network: Network, kernels: KernelSet | None = None) -> Ne
     )
 
 
-def _best_layout(network: Network, kernels: KernelSet) -> tuple[ArenaLayout, list[int]]:
+def _best_layout(network: Network, kernels: KernelSet | None) -> tuple[ArenaLayout, list[int]]:
     """Over the ways to reuse inputs; the first is taken where it cannot be beaten."""
     requests, buffer_of = network_requests(network, kernels)
     best = plan_arena(requests), buffer_of

@@ -26,7 +26,7 @@ from hwnas.arena import (
     plan_network_arena,
     tensor_bytes,
 )
-from hwnas.kernels import IN_PLACE, scratch_bytes
+from hwnas.kernels import IN_PLACE, default_kernels, scratch_bytes
 from hwnas.network import DType, Network, NetworkBuilder, conv2d
 
 
@@ -73,6 +73,7 @@ def test_a_networks_values_are_intact_when_they_are_read(network: Network) -> No
     def is_intact(value: int) -> bool:
         return set(owner[place(value)]) == {tags[value]}
 
+    kernels = default_kernels(network.dtype)
     tags = [0]
     owner[place(0)] = [0] * len(owner[place(0)])
     for i, node in enumerate(network.nodes):
@@ -81,7 +82,7 @@ def test_a_networks_values_are_intact_when_they_are_read(network: Network) -> No
         if node.layer.is_free:
             tags.append(tags[node.inputs[0]])
             continue
-        start, size = arena.scratch_offsets[i], scratch_bytes(node.layer)
+        start, size = arena.scratch_offsets[i], scratch_bytes(node.layer, kernels)
         assert start + size <= arena.arena_bytes
         owner[start : start + size] = [-2] * size
         tags.append(made)
@@ -96,7 +97,7 @@ def test_a_networks_values_are_intact_when_they_are_read(network: Network) -> No
 
 @given(networks())
 def test_writing_over_inputs_never_costs_memory(network: Network) -> None:
-    requests, _ = network_requests(network, Reuse.NONE)
+    requests, _ = network_requests(network, reuse=Reuse.NONE)
     arena = plan_network_arena(network)
     assert arena.arena_bytes <= plan_arena(requests).arena_bytes
     assert plan_network_arena(network) == arena

@@ -122,7 +122,7 @@ def test_a_change_in_the_protocol_keeps_the_identity_of_the_measured_code(
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("kernels/global_pool.c", "value > largest", "value < largest"),
+        ("kernels/cmsis_nn/global_pool.c", "value > largest", "value < largest"),
         ("src/executor.c", "bool level = true", "bool level = false"),
         ("src/timer.c", "latest = now;\n", "latest = now;\n    core_barrier();\n"),
     ],
@@ -132,6 +132,30 @@ def test_a_change_in_measured_code_is_another_identity(
 ) -> None:
     other = changed(tmp_path, file, old, new)
     assert other.measured_code_sha256 != image.manifest.measured_code_sha256
+
+
+def test_a_change_in_one_kernel_set_keeps_the_identity_of_the_others(
+    image: FirmwareImage, tmp_path: Path
+) -> None:
+    """Unless that set grows and moves those behind it."""
+    file = "kernels/reference/dense.c"
+    other = changed(tmp_path, file, "in[i] - source->zero_point", "in[i] + source->zero_point")
+    before = {name: code.code_sha256 for name, code in image.manifest.kernels.items()}
+    after = {name: code.code_sha256 for name, code in other.kernels.items()}
+    assert [name for name in before if before[name] != after[name]] == ["reference"]
+    assert other.measured_code_sha256 != image.manifest.measured_code_sha256
+
+
+def test_an_image_with_one_kernel_set_takes_what_its_manifest_said(
+    image: FirmwareImage, tmp_path: Path
+) -> None:
+    """What a network's flash is computed with (BoardBackend.footprint), to the byte."""
+    for name in image.manifest.kernels:
+        build(replace(Recipe.of(BOARD), kernel_sets=(name,)), tmp_path / name)
+        alone = FirmwareImage.read(tmp_path / name)
+        assert list(alone.manifest.kernels) == [name]
+        assert alone.manifest.flash_code_bytes == image.manifest.code_bytes(name)
+        assert alone.manifest.ram_fixed_bytes == image.manifest.ram_fixed_bytes
 
 
 def test_measured_code_comes_first_and_fits_the_firmwares_flash(image: FirmwareImage) -> None:
@@ -144,13 +168,20 @@ def test_measured_code_comes_first_and_fits_the_firmwares_flash(image: FirmwareI
             for s in sections[".symtab"].iter_symbols()
             if s["st_info"]["type"] == "STT_FUNC"
         }
-    measured = sections[".measured"]
-    start, end = measured["sh_addr"], measured["sh_addr"] + measured["sh_size"]
-    assert start == BOARD.flash.base + 0x200
-    for name in ("executor_run", "timer_cycles", "arm_convolve_s8", "own_softmax", "memcpy"):
-        assert start <= functions[name] & ~1 < end, name
-    for name in ("protocol_serve", "plan_check", "board_start"):
-        assert functions[name] & ~1 >= end, name
+    places = {
+        ".measured": ("executor_run", "timer_cycles", "own_pad", "memcpy"),
+        ".cmsis_nn": ("arm_convolve_s8", "own_softmax"),
+        ".reference": ("reference_dense",),
+        ".float32": ("float32_dense",),
+        ".text": ("protocol_serve", "plan_check", "board_start"),
+    }
+    end = BOARD.flash.base + 0x200
+    for name, held in places.items():
+        section = sections[name]
+        assert end <= section["sh_addr"] < end + 32
+        end = section["sh_addr"] + section["sh_size"]
+        for function in held:
+            assert section["sh_addr"] <= functions[function] & ~1 < end, function
     assert entry & 1 and stack % 8 == 0
     assert stack - BOARD.ram.base == 4096
 

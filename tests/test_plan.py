@@ -467,7 +467,9 @@ def test_unknown_kernels_and_types_are_refused() -> None:
     b = NetworkBuilder((4,), dtype="float32")
     b.dense(b.input, 2)
     with pytest.raises(PlanError, match="computes in int8, the network is float32"):
-        compile_plan(b.build(), pool=POOL)
+        compile_plan(b.build(), pool=POOL, kernel_set="cmsis_nn")
+    with pytest.raises(PlanError, match="computes in float32, the network is int8"):
+        compile_plan(network, pool=POOL, kernel_set="float32")
     with pytest.raises(PlanError, match="float32"):
         compile_layers([dense((4,), 2), dense((4,), 2, dtype=DType.FLOAT32)], pool=POOL)
 

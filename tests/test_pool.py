@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kurtosis
 
 from hwnas.errors import PlanError
+from hwnas.network import DType
 from hwnas.plan import (
     DEFAULT_SEED,
     PARAMETER_ALIGNMENT,
@@ -26,7 +28,10 @@ from hwnas.plan._pool import PoolAllocator
 IDENTITY = Path(__file__).parents[1] / "firmware" / "src" / "identity.h"
 REGION = 100_000
 regions = st.integers(0, 1 << 21)
-requests = st.lists(st.tuples(st.sampled_from(ParameterKind), st.integers(0, 5000)), max_size=60)
+requests = st.lists(
+    st.tuples(st.sampled_from(ParameterKind), st.sampled_from(DType), st.integers(0, 5000)),
+    max_size=60,
+)
 
 
 @given(regions)
@@ -58,21 +63,22 @@ def test_most_of_a_region_is_weights_and_nothing_is_missing(region: int) -> None
 
 @given(st.integers(0, REGION), requests)
 def test_the_allocator_gives_each_byte_once_or_refuses(
-    region: int, wanted: list[tuple[ParameterKind, int]]
+    region: int, wanted: list[tuple[ParameterKind, DType, int]]
 ) -> None:
     layout = PoolLayout.for_region(region)
     allocator = PoolAllocator(layout)
     given_out: list[tuple[int, int]] = []
-    for kind, count in wanted:
-        shared = ParameterKind.WEIGHTS if kind is ParameterKind.OPERAND else kind
+    for kind, dtype, count in wanted:
+        floats = kind is ParameterKind.OPERAND or dtype is DType.FLOAT32
+        shared = ParameterKind.WEIGHTS if floats else kind
         section = layout.sections[shared]
         end = section.offset + section.size_bytes
         own = [stop for start, stop in given_out if section.offset <= start < end]
         first_free = max(own, default=section.offset)
         first_free += -first_free % PARAMETER_ALIGNMENT
-        size = count * kind.element_bytes
+        size = count * kind.element_bytes(dtype)
         try:
-            start = allocator.take(kind, count)
+            start = allocator.take(kind, dtype, count)
         except PlanError as error:
             assert size > end - first_free
             assert f"synthetic {shared} hold {section.size_bytes} bytes" in str(error)
@@ -90,23 +96,22 @@ def test_a_section_can_be_used_up_to_its_last_byte() -> None:
     layout = PoolLayout.for_region(REGION)
     for kind, section in layout.sections.items():
         allocator = PoolAllocator(layout)
-        count = section.size_bytes // kind.element_bytes
-        assert allocator.take(kind, count) == section.offset
-        with pytest.raises(PlanError, match=f"{kind.element_bytes} more do not fit"):
-            allocator.take(kind, 1)
+        size = kind.element_bytes(DType.INT8)
+        assert allocator.take(kind, DType.INT8, section.size_bytes // size) == section.offset
+        with pytest.raises(PlanError, match=f"{size} more do not fit"):
+            allocator.take(kind, DType.INT8, 1)
 
 
 def values(kind: ParameterKind) -> np.ndarray:
     section = PoolLayout.for_region(REGION).sections[kind]
     data = ParameterPool(DEFAULT_SEED, REGION).data
     part = data[section.offset : section.offset + section.size_bytes]
-    return np.frombuffer(part, np.int8 if kind.element_bytes == 1 else np.int32)
+    return np.frombuffer(part, np.float32 if kind is ParameterKind.WEIGHTS else np.int32)
 
 
 @pytest.mark.parametrize(
     ("kind", "low", "high"),
     [
-        (ParameterKind.WEIGHTS, -128, 127),
         (ParameterKind.BIAS, -(1 << 13), (1 << 13) - 1),
         # What quantize_multiplier gives, and what brings sums back to int8.
         (ParameterKind.MULTIPLIERS, 1 << 30, (1 << 31) - 1),
@@ -122,6 +127,19 @@ def test_values_fill_their_documented_range(kind: ParameterKind, low: int, high:
     assert high - found.max() <= 0.01 * width
     assert found.mean() == pytest.approx((low + high) / 2, abs=0.05 * width)
     assert found.std() == pytest.approx(((width + 1) ** 2 - 1) ** 0.5 / 12**0.5, rel=0.05)
+
+
+def test_weights_are_gaussian_floats_whose_bytes_do_for_int8() -> None:
+    floats = values(ParameterKind.WEIGHTS)
+    assert np.isfinite(floats).all()
+    assert np.abs(floats[floats != 0]).min() >= np.finfo(np.float32).tiny  # none is denormal
+    assert np.abs(floats).max() <= 0.5
+    assert floats.mean() == pytest.approx(0, abs=0.004)
+    assert floats.std() == pytest.approx(0.25 / 3**0.5, rel=0.01)
+    assert kurtosis(floats) == pytest.approx(-0.3, abs=0.03)  # of a Gaussian 0, of a uniform -1.2
+    bytes_ = floats.view(np.int8).astype(np.float64)
+    assert bytes_.mean() == pytest.approx(0, abs=4)
+    assert bytes_.std() == pytest.approx(74, rel=0.05)  # that of uniform int8 values
 
 
 def test_equal_seeds_give_equal_bytes_and_others_do_not() -> None:
@@ -144,7 +162,7 @@ def test_data_fills_the_region_whatever_its_size(region: int) -> None:
 def test_the_bytes_of_a_pool_never_change() -> None:
     # They are part of every target's identity: another hash here empties all lookup tables.
     assert ParameterPool(DEFAULT_SEED, 4096).sha256 == (
-        "74ca2d4c2f185c341bf04f2cf97e09e80684354a2c44950d44dfbc896e94ce6e"
+        "ce03b8ee710468e26136171f4cfd0baad4b6ac31095dd6b3a3ab5f2a01924d4f"
     )
 
 

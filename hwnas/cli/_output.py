@@ -14,6 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hwnas.firmware import Optimization
+from hwnas.kernels import KERNEL_SETS
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 BoardOption = Annotated[str, typer.Option("--board", "-b", help="Name of the board.")]
 TableOption = Annotated[str, typer.Option("--table", help="URL of the lookup table.")]
@@ -26,6 +29,16 @@ PortOption = Annotated[
 ]
 ProbeOption = Annotated[
     str | None, typer.Option(help="Unique id of the debug probe that may flash the board.")
+]
+KernelsOption = Annotated[
+    str, typer.Option(help=f"Kernels that run the network: {', '.join(KERNEL_SETS)}.")
+]
+OptimizationOption = Annotated[
+    Optimization, typer.Option(help="How the firmware is compiled: smaller, or faster.")
+]
+FpuOption = Annotated[
+    bool,
+    typer.Option("--fpu/--no-fpu", help="Floats by the floating-point unit, or by software."),
 ]
 DEFAULT_TABLE = "sqlite:///hwnas-table.db"
 

@@ -9,13 +9,23 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hwnas.boards import load_board
-from hwnas.cli._output import BoardOption, JsonOption, ProbeOption, announced, print_json
-from hwnas.firmware import find_image, flash_contents
+from hwnas.cli._output import (
+    BoardOption,
+    FpuOption,
+    JsonOption,
+    OptimizationOption,
+    ProbeOption,
+    announced,
+    print_json,
+)
+from hwnas.firmware import Optimization, Variant, find_image, flash_contents
 
 
 def flash(
     board: BoardOption,
     probe: ProbeOption = None,
+    optimization: OptimizationOption = Optimization.SPEED,
+    fpu: FpuOption = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
     ] = False,
@@ -27,7 +37,7 @@ def flash(
 
     spec = load_board(board)
     with announced(as_json) as told:
-        image = find_image(spec, progress=told)
+        image = find_image(spec, Variant(optimization, fpu), progress=told)
     contents = flash_contents(image)
     plain = {
         "board": spec.name,

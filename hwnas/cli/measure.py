@@ -11,7 +11,10 @@ from rich.console import Console
 from hwnas.cli._output import (
     DEFAULT_TABLE,
     BoardOption,
+    FpuOption,
     JsonOption,
+    KernelsOption,
+    OptimizationOption,
     PortOption,
     ProbeOption,
     TableOption,
@@ -21,12 +24,17 @@ from hwnas.cli._output import (
     table,
 )
 from hwnas.evaluator import Evaluator, HardwareCost
+from hwnas.firmware import Optimization, Variant
+from hwnas.kernels import CMSIS_NN
 from hwnas.models import load_network
 
 
 def measure(
     model: Annotated[Path, typer.Argument(help="A .keras model, or a network's .json.")],
     board: BoardOption,
+    kernels: KernelsOption = CMSIS_NN.name,
+    optimization: OptimizationOption = Optimization.SPEED,
+    fpu: FpuOption = True,
     table_url: TableOption = DEFAULT_TABLE,
     port: PortOption = None,
     probe: ProbeOption = None,
@@ -37,7 +45,13 @@ def measure(
         progress(f"reading {model}")
         network = load_network(model)
         with Evaluator.for_board(
-            board, table=table_url, port=port, probe=probe, progress=progress
+            board,
+            kernel_set=kernels,
+            variant=Variant(optimization, fpu),
+            table=table_url,
+            port=port,
+            probe=probe,
+            progress=progress,
         ) as evaluator:
             progress(f"running {len(network.nodes)} layers on {board}")
             evaluator.check_fits(network)
@@ -45,7 +59,7 @@ def measure(
     if as_json:
         print_json({"model": str(model), **cost.to_dict(layers=True)})
     else:
-        _show(str(model), cost)
+        _show(f"{model} ({kernels})", cost)
 
 
 def _show(model: str, cost: HardwareCost) -> None:

@@ -15,7 +15,10 @@ from hwnas.budget import Budget
 from hwnas.cli._output import (
     DEFAULT_TABLE,
     BoardOption,
+    FpuOption,
     JsonOption,
+    KernelsOption,
+    OptimizationOption,
     PortOption,
     ProbeOption,
     TableOption,
@@ -26,6 +29,8 @@ from hwnas.cli._output import (
     table,
 )
 from hwnas.evaluator import Evaluator
+from hwnas.firmware import Optimization, Variant
+from hwnas.kernels import CMSIS_NN
 from hwnas.objective import HARDWARE, METRIC, HardwareObjective, TrainFunction
 from hwnas.report import plot_front
 from hwnas.search import (
@@ -49,6 +54,9 @@ def search(
     storage: Annotated[
         str, typer.Option(help="Optuna storage URL; the study resumes from it.")
     ] = "sqlite:///hwnas-study.db",
+    kernels: KernelsOption = CMSIS_NN.name,
+    optimization: OptimizationOption = Optimization.SPEED,
+    fpu: FpuOption = True,
     table_url: TableOption = DEFAULT_TABLE,
     port: PortOption = None,
     probe: ProbeOption = None,
@@ -81,7 +89,14 @@ def search(
     trainer = _fashion_mnist(candidates) if train is None else load_function(train)
     with announced(as_json) as progress:
         evaluator = Evaluator.for_board(
-            board, table=table_url, port=port, probe=probe, budget=budget, progress=progress
+            board,
+            kernel_set=kernels,
+            variant=Variant(optimization, fpu),
+            table=table_url,
+            port=port,
+            probe=probe,
+            budget=budget,
+            progress=progress,
         )
     with evaluator:
         objective = HardwareObjective(

@@ -7,20 +7,34 @@ from rich.console import Console
 
 from hwnas.backend import virtual_client
 from hwnas.boards import load_board
-from hwnas.cli._output import BoardOption, JsonOption, PortOption, announced, print_json
+from hwnas.cli._output import (
+    BoardOption,
+    FpuOption,
+    JsonOption,
+    OptimizationOption,
+    PortOption,
+    announced,
+    print_json,
+)
 from hwnas.device import BoardClient
-from hwnas.firmware import find_image
+from hwnas.firmware import Optimization, Variant, find_image
 from hwnas.selftest import CheckState, run_selftest
 
 _STYLES = {CheckState.PASSED: "green", CheckState.FAILED: "bold red", CheckState.SKIPPED: "yellow"}
 FAILED = 1
 
 
-def selftest(board: BoardOption, port: PortOption = None, as_json: JsonOption = False) -> None:
+def selftest(
+    board: BoardOption,
+    port: PortOption = None,
+    optimization: OptimizationOption = Optimization.SPEED,
+    fpu: FpuOption = True,
+    as_json: JsonOption = False,
+) -> None:
     """Check a board from its banner to every kernel: docs/bring-up.md as a program."""
     spec = load_board(board)
     with announced(as_json) as told:
-        image = find_image(spec, progress=told)
+        image = find_image(spec, Variant(optimization, fpu), progress=told)
     if port is None:
         client = virtual_client(spec, image)
     else:

@@ -23,6 +23,8 @@ from hwnas.backend import BoardBackend, open_backend
 from hwnas.device._crew import Crew, Job, Outcome, Result
 from hwnas.device.rack import RackEntry, read_rack
 from hwnas.errors import BoardError, BoardTimeoutError, HwnasError
+from hwnas.firmware import DEFAULT_VARIANT, Variant
+from hwnas.kernels import CMSIS_NN
 from hwnas.resources import cache_dir
 
 _ECHO: Final = bytes(range(64))
@@ -150,13 +152,27 @@ class BoardPool(Closing):
         ]
 
     @classmethod
-    def from_file(cls, path: str | Path, *, retries: Retries | None = None) -> BoardPool:
+    def from_file(
+        cls,
+        path: str | Path,
+        *,
+        kernel_set: str = CMSIS_NN.name,
+        variant: Variant = DEFAULT_VARIANT,
+        retries: Retries | None = None,
+    ) -> BoardPool:
         """The pool that a TOML file describes; see ``docs/pools.md``.
+
+        Args:
+            path: The file.
+            kernel_set: As :func:`hwnas.open_backend` takes it.
+            variant: Likewise.
+            retries: When boards are given up.
 
         Raises:
             BoardError: The file cannot be read, or is wrong; the message names the key.
         """
-        return cls([_slot(entry) for entry in read_rack(path)], retries=retries)
+        slots = [_slot(entry, kernel_set, variant) for entry in read_rack(path)]
+        return cls(slots, retries=retries)
 
     def status(self) -> list[SlotStatus]:
         """How the boards are, in the order of the slots."""
@@ -364,12 +380,20 @@ def check_rack(path: str | Path) -> list[SlotStatus]:
     return statuses
 
 
-def _slot(entry: RackEntry) -> Slot:
+def _slot(
+    entry: RackEntry, kernel_set: str = CMSIS_NN.name, variant: Variant = DEFAULT_VARIANT
+) -> Slot:
     return Slot(
         entry.name,
         entry.board,
         entry.probe or entry.port or f"virtual {entry.name}",
-        lambda: open_backend(entry.board, port=entry.port, probe=entry.probe),
+        lambda: open_backend(
+            entry.board,
+            kernel_set=kernel_set,
+            variant=variant,
+            port=entry.port,
+            probe=entry.probe,
+        ),
     )
 
 

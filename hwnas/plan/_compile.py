@@ -134,11 +134,13 @@ def compile_layers(
     running = [(i, layer) for i, layer in enumerate(layers) if not layer.is_free]
     if not running:
         raise PlanError("there is nothing to run: give at least one layer that is no reshape")
-    kernels = [find_kernel_set(kernel_set, layer.dtype) for _, layer in running]
-    arenas = [plan_layer_arena(layer, kernels[0]) for _, layer in running]
+    kernels = find_kernel_set(kernel_set, running[0][1].dtype)
+    for _, layer in running:
+        find_kernel_set(kernels.name, layer.dtype)
+    arenas = [plan_layer_arena(layer, kernels) for _, layer in running]
     arena_bytes = max(arena.arena_bytes for arena in arenas)
     store = PoolStore(pool, arena_bytes, overflowing=len(running) == 1)
-    writer = _Writer(kernels[0], store)
+    writer = _Writer(kernels, store)
     output = 0
     for (i, layer), arena in zip(running, arenas, strict=True):
         *input_offsets, output_offset = arena.value_offsets
