@@ -25,7 +25,7 @@ from table_samples import (
 
 from hwnas.errors import TableError
 from hwnas.network import Layer, Network, conv2d, reshape
-from hwnas.table import LayerRecord, LookupTable, NetworkRecord
+from hwnas.table import Accuracy, LayerRecord, LookupTable, NetworkRecord
 from hwnas.target import Provenance, TargetIdentity
 
 FLATTEN = reshape((2, 2, 4), (16,))
@@ -313,6 +313,32 @@ def test_a_network_that_appeared_meanwhile_counts_on_silicon_only(
         table.get_or_measure_network(TARGET, network(), overtaken(TARGET))
     assert table.get_or_measure_network(SLOW, network(), lambda _: None) is None
     assert table.get_network(SLOW, network().digest) is None
+
+
+# --- what could not be measured, and how good the table is -----------------------------------
+
+
+def test_a_failure_is_kept_until_there_is_a_row(table: LookupTable, path: Path) -> None:
+    table.put_failure(TARGET, layer(1), "too large")
+    table.put_failure(TARGET, layer(1), "it timed out")
+    table.put_failure(TARGET, layer(2), "too large")
+    with LookupTable.open(path) as again:
+        found = again.failures(TARGET, [layer(1), layer(2), layer(3)])
+        assert found == {layer(1): "it timed out", layer(2): "too large"}
+        assert again.failures(SLOW, [layer(1)]) == {}
+        assert again.get(TARGET, [layer(1)]) == {}
+    assert table.add(TARGET, record(layer(1))) == table.get(TARGET, [layer(1)])[layer(1)]
+    assert table.failures(TARGET, [layer(1), layer(2)]) == {layer(2): "too large"}
+
+
+def test_the_last_validation_of_a_space_counts(table: LookupTable) -> None:
+    first = Accuracy("lenet", 50, 0.004, 0.001, 0.02, 0.9999)
+    table.put_accuracy(TARGET, Accuracy("lenet", 10, 0.5, 0.5, 0.5, 0.5))
+    table.put_accuracy(TARGET, first)
+    other = Accuracy("ds_cnn", 60, 0.01, -0.01, 0.03, 0.999)
+    table.put_accuracy(TARGET, other)
+    assert table.accuracies(TARGET) == [other, first]
+    assert table.accuracies(SLOW) == []
 
 
 # --- what is missing, and why ----------------------------------------------------------------

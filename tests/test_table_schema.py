@@ -52,7 +52,7 @@ def test_memory_tables_are_apart() -> None:
 def test_the_file_is_in_wal_mode_with_foreign_keys(made: Path) -> None:
     raw = sqlite3.connect(made)
     assert raw.execute("pragma journal_mode").fetchone() == ("wal",)
-    assert raw.execute("select schema_version from lut_meta").fetchall() == [(1,)]
+    assert raw.execute("select schema_version from lut_meta").fetchall() == [(2,)]
     raw.execute("pragma foreign_keys = on")
     with pytest.raises(sqlite3.IntegrityError):
         raw.execute("delete from lut_layers")
@@ -86,7 +86,9 @@ def test_foreign_files_are_refused_and_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("update lut_meta set schema_version = 2", "version 2, made by hwnas .*Export it"),
+        ("update lut_meta set schema_version = 3", "version 3, made by hwnas .*Export it"),
+        ("update lut_meta set schema_version = 0", "version 0, made by hwnas .*Export it"),
+        ("drop table lut_failures", "lut_failures lacks"),
         ("delete from lut_meta", "states no version"),
         ("insert into lut_meta values (7, 'hwnas 9')", "states no version"),
         ("alter table lut_meta rename column created_by to author", "states no version"),
@@ -107,6 +109,24 @@ def test_other_schemas_are_refused(made: Path, statement: str, reason: str) -> N
     with pytest.raises(TableError, match=reason) as caught:
         LookupTable.open(made)
     assert str(made) in str(caught.value)
+
+
+def test_a_table_of_version_1_is_brought_up_to_date(made: Path) -> None:
+    with LookupTable.open(made) as table:
+        table.put(TARGET, [record(layer(1))])
+    make(
+        made,
+        "drop table lut_failures",
+        "drop table lut_accuracies",
+        "update lut_meta set schema_version = 1, created_by = 'hwnas 0.0.1'",
+    )
+    with LookupTable.open(made, create=False) as table:
+        assert table.get(TARGET, [layer(1)])
+        table.put_failure(TARGET, layer(2), "too large")
+    raw = sqlite3.connect(made)
+    ((version, author),) = raw.execute("select * from lut_meta").fetchall()
+    raw.close()
+    assert version == 2 and author != "hwnas 0.0.1"
 
 
 def test_a_table_of_the_same_name_is_refused(tmp_path: Path) -> None:

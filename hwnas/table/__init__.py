@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from hwnas.table._records import (
+    Accuracy,
     Conflict,
     ImportReport,
     LayerRecord,
@@ -16,6 +17,7 @@ from hwnas.table._records import (
 from hwnas.table._store import LookupTable
 
 __all__ = [
+    "Accuracy",
     "Conflict",
     "ImportReport",
     "LayerRecord",

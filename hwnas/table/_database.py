@@ -85,12 +85,13 @@ class Database:
     def _prepare(self, *, create: bool, timeout_s: float) -> None:
         with self.transaction("opened") as connection:
             empty = _schema.is_empty(connection, self.label)
+            outdated = not empty and _schema.is_older(connection)
         if empty and not create:
             raise TableError(f"{self.label}: holds no lookup table; check the path")
         if empty and self._engine.dialect.name == "sqlite":
             enable_wal(self._engine, self.label, timeout_s)
         with self.transaction("opened", writes=True) as connection:
-            if empty:
+            if empty or outdated:
                 _schema.create(connection, self.label)
             # Now rather than after the first measurement.
             _schema.check_writable(connection)

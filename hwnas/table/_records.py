@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -161,6 +161,35 @@ def same_cost(a: Record, b: Record) -> bool:
         b.cycles_max,
         b.energy_uj,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How well sums over layers of a target tell whole networks of a space.
+
+    Errors are (sum - whole) / whole.
+
+    Attributes:
+        space: Name of the space whose networks were compared.
+        networks: How many.
+        mape: Mean of the errors' magnitudes.
+        bias: Mean of the errors.
+        worst: Largest magnitude.
+        rank_correlation: Spearman's, of sums and wholes.
+        created_at: When, with a time zone.
+    """
+
+    space: str
+    networks: int
+    mape: float
+    bias: float
+    worst: float
+    rank_correlation: float
+    created_at: datetime = field(default_factory=_now)
+
+    def to_columns(self) -> dict[str, Any]:
+        """By name of column."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,28 @@ def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield chunk
 
 
+def insert_subject(
+    connection: Connection,
+    kind: Kind | None,
+    target: TargetIdentity,
+    subject: Layer | Network | None,
+) -> None:
+    """Make sure that a target, and a layer or network if there is one, have their lines."""
+    identity = {"digest": target.digest, "json": target.canonical()}
+    _insert_new(connection, targets, {target.digest: identity})
+    if kind is not None:
+        columns = kind.columns(subject)
+        _insert_new(connection, kind.subjects, {columns["digest"]: columns})
+
+
+def upsert(connection: Connection, table: Table, line: dict[str, Any]) -> None:
+    """Insert a line, or overwrite the one with its primary key."""
+    insert = _insert(connection, table)
+    keys = [column.name for column in table.primary_key]
+    values = {column.name: column for column in insert.excluded if column.name not in keys}
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values), [line])
+
+
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)
@@ -208,11 +230,11 @@ def _insert_rows(
     keys = [kind.rows.c.target, kind.rows.c.subject]
     if replace:
         values = {c.name: c for c in insert.excluded if c.name not in ("target", "subject")}
-        upsert = insert.on_conflict_do_update(index_elements=keys, set_=values)
+        statement = insert.on_conflict_do_update(index_elements=keys, set_=values)
     else:
-        upsert = insert.on_conflict_do_nothing(index_elements=keys)
+        statement = insert.on_conflict_do_nothing(index_elements=keys)
     lines = {key: _columns(key, record) for key, (_, record) in chosen.items()}
-    written = connection.execute(upsert.returning(*keys), _ordered(lines))
+    written = connection.execute(statement.returning(*keys), _ordered(lines))
     return {(row.target, row.subject) for row in written}
 
 

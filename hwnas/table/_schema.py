@@ -34,7 +34,9 @@ from hwnas.errors import TableError
 from hwnas.network import Layer, Network, Node
 from hwnas.table._records import LayerRecord, NetworkRecord, Record
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Version 2 added what could not be measured, and how good the table is."""
+OLDEST_VERSION: Final = 1
 
 _DIGEST: Final = String(64)
 _CREATION_LOCK: Final = 0x68776E6173
@@ -111,6 +113,30 @@ layer_rows: Final = _rows_table("lut_layer_rows", "lut_layers")
 network_rows: Final = _rows_table("lut_network_rows", "lut_networks")
 
 
+failures: Final = Table(
+    "lut_failures",
+    metadata,
+    Column("target", _DIGEST, ForeignKey("lut_targets.digest"), primary_key=True),
+    Column("subject", _DIGEST, ForeignKey("lut_layers.digest"), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("created_at", _UtcDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+accuracies: Final = Table(
+    "lut_accuracies",
+    metadata,
+    Column("target", _DIGEST, ForeignKey("lut_targets.digest"), primary_key=True),
+    Column("space", String(128), primary_key=True),
+    Column("networks", Integer, nullable=False),
+    Column("mape", Double, nullable=False),
+    Column("bias", Double, nullable=False),
+    Column("worst", Double, nullable=False),
+    Column("rank_correlation", Double, nullable=False),
+    Column("created_at", _UtcDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
 @dataclass(frozen=True)
 class Kind:
     """One of the two kinds of rows, about layers and about networks.
@@ -147,6 +173,8 @@ def _network_columns(network: Network) -> dict[str, str]:
     return {"digest": network.digest, "json": nameless.to_json()}
 
 
+ADDED: Final = (failures, accuracies)
+"""Tables that version 1 lacks."""
 LAYER: Final = Kind("layer", layers, layer_rows, LayerRecord, Layer.from_dict, _layer_columns)
 NETWORK: Final = Kind(
     "network", networks, network_rows, NetworkRecord, Network.from_dict, _network_columns
@@ -163,8 +191,8 @@ def is_empty(connection: Connection, label: str) -> bool:
     """
     names = set(inspect(connection).get_table_names())
     if meta.name in names:
-        _check_version(connection, label)
-        _check_columns(connection, label, names)
+        found = _check_version(connection, label)
+        _check_columns(connection, label, names, found)
         return False
     # A PostgreSQL database is shared, with Optuna's storage for one; a file has one owner.
     if names and connection.dialect.name == "sqlite":
@@ -176,17 +204,27 @@ def is_empty(connection: Connection, label: str) -> bool:
 
 
 def create(connection: Connection, label: str) -> None:
-    """Create the tables, unless another process was faster.
+    """Create the tables, or those that an older version lacks, unless another process was faster.
 
     Raises:
         TableError: As :func:`is_empty`.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
+    made_by = {"schema_version": SCHEMA_VERSION, "created_by": f"hwnas {_hwnas_version()}"}
     if is_empty(connection, label):
         metadata.create_all(connection)
-        row = {"schema_version": SCHEMA_VERSION, "created_by": f"hwnas {_hwnas_version()}"}
-        connection.execute(meta.insert(), [row])
+        connection.execute(meta.insert(), [made_by])
+    elif is_older(connection):
+        # All that newer versions have is tables of their own.
+        metadata.create_all(connection)
+        connection.execute(meta.update().values(made_by))
+
+
+def is_older(connection: Connection) -> bool:
+    """Whether the tables are those of an older version, which :func:`create` brings up to date."""
+    version_found: int = connection.execute(select(meta.c.schema_version)).scalar_one()
+    return version_found < SCHEMA_VERSION
 
 
 def check_writable(connection: Connection) -> None:
@@ -207,23 +245,27 @@ def _hwnas_version() -> str:
         return "(not installed)"
 
 
-def _check_version(connection: Connection, label: str) -> None:
+def _check_version(connection: Connection, label: str) -> int:
     columns = {column["name"] for column in inspect(connection).get_columns(meta.name)}
     found = []
     if columns >= {column.name for column in meta.columns}:
         found = list(connection.execute(select(meta.c.schema_version, meta.c.created_by)))
     if len(found) != 1 or not isinstance(found[0].schema_version, int):
         raise TableError(f"{label}: {meta.name} states no version; this is no lookup table")
-    if found[0].schema_version != SCHEMA_VERSION:
+    if not OLDEST_VERSION <= found[0].schema_version <= SCHEMA_VERSION:
         raise TableError(
             f"{label}: has schema version {found[0].schema_version}, made by "
-            f"{found[0].created_by}; this hwnas reads version {SCHEMA_VERSION}. Export it with "
-            "the hwnas that made it and import the export into a new table"
+            f"{found[0].created_by}; this hwnas reads versions {OLDEST_VERSION} to "
+            f"{SCHEMA_VERSION}. Export it with the hwnas that made it and import the export into "
+            "a new table"
         )
+    return int(found[0].schema_version)
 
 
-def _check_columns(connection: Connection, label: str, names: set[str]) -> None:
+def _check_columns(connection: Connection, label: str, names: set[str], made: int) -> None:
     for table in metadata.sorted_tables:
+        if made < SCHEMA_VERSION and table in ADDED:
+            continue  # create() makes it
         found: set[str] = set()
         if table.name in names:
             found = {column["name"] for column in inspect(connection).get_columns(table.name)}

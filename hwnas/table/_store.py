@@ -10,10 +10,11 @@ from typing import Final, TextIO, cast
 from hwnas._closing import Closing
 from hwnas.errors import TableError
 from hwnas.network import Layer, Network
-from hwnas.table import _jsonl, _rows, _schema
+from hwnas.table import _jsonl, _notes, _rows, _schema
 from hwnas.table._database import Database
 from hwnas.table._messages import Nearest, conflict_message, missing_message, name_layers
 from hwnas.table._records import (
+    Accuracy,
     Conflict,
     ImportReport,
     LayerRecord,
@@ -204,8 +205,7 @@ class LookupTable(Closing):
                     f"{self.label}: measuring gave a row that was not asked for: "
                     f"{record.layer.describe()}"
                 )
-            stored = self._put_first(_schema.LAYER, target, record)
-            found[record.layer] = cast("LayerRecord", stored)
+            found[record.layer] = self.add(target, record)
         left = [layer for layer in missing if layer not in found]
         if left:
             raise TableError(f"{self.label}: measuring gave no row of {name_layers(left)}")
@@ -258,6 +258,55 @@ class LookupTable(Closing):
         if missing:
             raise TableError(missing_message(self.label, target, missing, self.nearest(target)))
         return found
+
+    def add(self, target: TargetIdentity, record: LayerRecord) -> LayerRecord:
+        """Store a row that was just obtained, and forget why there was none.
+
+        Returns:
+            The row that counts: where another process stored one first, that.
+
+        Raises:
+            TableError: A simulated row differs from what another process stored, or the database
+                cannot be written.
+        """
+        return cast("LayerRecord", self._put_first(_schema.LAYER, target, record))
+
+    def put_failure(self, target: TargetIdentity, layer: Layer, reason: str) -> None:
+        """Remember that a layer could not be measured, and why.
+
+        Raises:
+            TableError: The database cannot be written.
+        """
+        with self._database.transaction("written", writes=True) as connection:
+            _notes.put_failure(connection, target, layer, reason)
+
+    def failures(self, target: TargetIdentity, layers: Iterable[Layer]) -> dict[Layer, str]:
+        """Which of the layers could not be measured, and why.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        by_digest = {layer.digest: layer for layer in layers}
+        with self._database.transaction("read") as connection:
+            return _notes.fetch_failures(connection, target, by_digest)
+
+    def put_accuracy(self, target: TargetIdentity, found: Accuracy) -> None:
+        """Remember how good the rows of a target are for the networks of a space.
+
+        Raises:
+            TableError: The database cannot be written.
+        """
+        with self._database.transaction("written", writes=True) as connection:
+            _notes.put_accuracy(connection, target, found)
+
+    def accuracies(self, target: TargetIdentity) -> list[Accuracy]:
+        """How good the rows of a target were found to be, by space; empty if never validated.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        with self._database.transaction("read") as connection:
+            return _notes.fetch_accuracies(connection, target)
 
     def targets(self) -> list[TargetIdentity]:
         """The targets that have rows, by digest.
@@ -377,6 +426,8 @@ class LookupTable(Closing):
         _check_provenance(target, [record])
         with self._database.transaction("written", writes=True) as connection:
             (merged,) = _rows.merge(connection, kind, [(target, record)])
+            if kind is _schema.LAYER:
+                _notes.forget_failures(connection, target, [record.subject.digest])
             if merged.conflicts and target.provenance is not Provenance.MEASURED:
                 raise TableError(conflict_message(self.label, [_conflict(merged)]))
         return merged.stored
