@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets what pip cannot bring: the Arm cross compiler, the Fashion-MNIST data, and for the tests QEMU
-# and clang with its fuzzer.
+# Gets what pip cannot bring: the Arm cross compiler, the Fashion-MNIST data, and for the tests QEMU,
+# clang with its fuzzer, and PostgreSQL.
 # Installs Debian packages where that is possible; where it is not, says what to do, and leaves the
 # compiler to the `zig` extra (scripts/setup-venv.sh).
 set -euo pipefail
@@ -10,6 +10,7 @@ command -v arm-none-eabi-gcc >/dev/null || wanted+=(gcc-arm-none-eabi libnewlib-
 if [ "${1:-}" = "--tests" ]; then
     command -v qemu-system-arm >/dev/null || wanted+=(qemu-system-arm)
     command -v clang >/dev/null || wanted+=(clang libclang-rt-dev)
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted+=(postgresql)
 fi
 data_dir=${HWNAS_DATA_DIR:-/usr/share/datasets/fashion-mnist}
 [ -f "$data_dir/train-images-idx3-ubyte.gz" ] || wanted+=(dataset-fashion-mnist)

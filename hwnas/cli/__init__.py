@@ -13,6 +13,7 @@ from hwnas.cli.lut import lut
 from hwnas.cli.measure import measure
 from hwnas.cli.search import search
 from hwnas.cli.selftest import selftest
+from hwnas.cli.sweep import sweep
 from hwnas.errors import HwnasError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command()(flash)
 app.command()(selftest)
 app.command()(measure)
 app.command()(search)
+app.command()(sweep)
 app.add_typer(lut, name="lut")
 
 

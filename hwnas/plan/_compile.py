@@ -116,7 +116,11 @@ def compile_plan(
 
 
 def compile_layers(
-    layers: Sequence[Layer], *, pool: PoolLayout, kernel_set: str | None = None
+    layers: Sequence[Layer],
+    *,
+    pool: PoolLayout,
+    kernel_set: str | None = None,
+    in_a_row: int = 1,
 ) -> ExecutionPlan:
     """Compile layers that run one after the other but have nothing to do with each other.
 
@@ -127,6 +131,7 @@ def compile_layers(
         layers: What is run, in this order.
         pool: The synthetic parameters that the board holds.
         kernel_set: Name of the kernels that run them; by default the fastest for their type.
+        in_a_row: So often each layer runs before the next one does.
 
     Raises:
         PlanError: As for :func:`compile_plan`, or there is nothing but reshapes.
@@ -153,7 +158,7 @@ def compile_layers(
             layer.output_shape, layer.output_dtype, output_offset, output_zero_point(layer, source)
         )
         parameters = synthetic_parameters(layer, source)
-        writer.step(i, layer, inputs, output, arena.scratch_offsets[0], parameters)
+        writer.step(i, layer, inputs, output, arena.scratch_offsets[0], parameters, times=in_a_row)
     return writer.finish(0, output)
 
 
@@ -202,24 +207,25 @@ class _Writer:
         output: int,
         scratch_offset: int,
         parameters: LayerParameters,
+        *,
+        times: int = 1,
     ) -> None:
-        """Add a step and the parameter tensors that it reads."""
+        """Add a step, several times, and the parameter tensors that it reads."""
         check_layer(layer)
         indices: dict[ParameterKind, int] = {}
         for kind, count in parameter_counts(layer).items():
             indices[kind] = self._parameter(kind, layer.dtype, count, parameters)
         if ParameterKind.OPERAND in indices:
             inputs = (*inputs, indices[ParameterKind.OPERAND])
-        self._steps.append(
-            step_record(
-                layer,
-                StepTensors(inputs, output, indices),
-                (scratch_offset, scratch_bytes(layer, self._kernels)),
-                (parameters.activation_min, parameters.activation_max),
-                parameters.constants,
-            )
+        record = step_record(
+            layer,
+            StepTensors(inputs, output, indices),
+            (scratch_offset, scratch_bytes(layer, self._kernels)),
+            (parameters.activation_min, parameters.activation_max),
+            parameters.constants,
         )
-        self._step_nodes.append(node)
+        self._steps += [record] * times
+        self._step_nodes += [node] * times
 
     def finish(self, input_tensor: int, output_tensor: int) -> ExecutionPlan:
         """Pack the plan."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hwnas.spaces._base import Candidate, SearchSpace
 from hwnas.spaces._catalog import as_space, list_spaces, load_space
 from hwnas.spaces._declared import DeclaredSpace
+from hwnas.spaces._enumeration import RandomTrial, all_networks, random_networks
 from hwnas.spaces._function import FunctionError, FunctionSpace, load_function
 
 __all__ = [
@@ -12,9 +13,12 @@ __all__ = [
     "DeclaredSpace",
     "FunctionError",
     "FunctionSpace",
+    "RandomTrial",
     "SearchSpace",
+    "all_networks",
     "as_space",
     "list_spaces",
     "load_function",
     "load_space",
+    "random_networks",
 ]

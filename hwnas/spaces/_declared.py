@@ -19,6 +19,7 @@ from hwnas.spaces._compile import (
     Step,
     compile_space,
 )
+from hwnas.spaces._enumeration import RandomTrial
 from hwnas.spaces._parameters import Suggesting, Value
 from hwnas.spaces._schema import SpaceFile
 from hwnas.spaces._validation import validate
@@ -123,7 +124,7 @@ class DeclaredSpace(SearchSpace):
         draw = random.Random(0)
         for left in reversed(range(PROBES)):
             try:
-                self.sample(_Draw(draw))
+                self.sample(RandomTrial(draw))
                 return
             except SpaceError as error:
                 if not left:
@@ -234,19 +235,6 @@ class _Point:
             raise SpaceError(f"parameter {name!r} is missing")
         self.unasked.discard(name)
         return self._values[name]
-
-
-class _Draw:
-    """A trial whose parameters are drawn at random."""
-
-    def __init__(self, draw: random.Random) -> None:
-        self._draw = draw
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        return self._draw.randrange(low, high + 1, step)
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        return self._draw.choice(choices)
 
 
 def _reference_points(

@@ -1,0 +1,57 @@
+"""The board of a worker process, and a layer's way over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hwnas.backend import BoardBackend, open_backend
+from hwnas.errors import HwnasError
+from hwnas.firmware import DEFAULT_VARIANT, Variant
+from hwnas.kernels import CMSIS_NN
+from hwnas.network import Layer
+from hwnas.sweep._run import SweepOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class BoardChoice:
+    """A virtual board, as each worker opens it for itself.
+
+    Attributes:
+        board: Name of a board, or path of a board file.
+        kernel_set: Kernels that run the layers.
+        variant: How the firmware is compiled.
+    """
+
+    board: str
+    kernel_set: str = CMSIS_NN.name
+    variant: Variant = DEFAULT_VARIANT
+
+    def open(self) -> BoardBackend:
+        """A backend on a board of its own; as :func:`hwnas.open_backend`."""
+        return open_backend(self.board, kernel_set=self.kernel_set, variant=self.variant)
+
+
+def outcome_of(backend: BoardBackend, layer: Layer) -> SweepOutcome:
+    """Run a layer; a board or a layer that fails is an outcome as well."""
+    try:
+        (record,) = backend.measure_layers([layer])
+    except HwnasError as error:
+        return failure(layer, error)
+    return SweepOutcome(layer, record)
+
+
+def failure(layer: Layer, error: HwnasError) -> SweepOutcome:
+    """The outcome of a layer that failed."""
+    return SweepOutcome(layer, None, f"{type(error).__name__}: {error}")
+
+
+@lru_cache(maxsize=4)
+def board_of_this_process(choice: BoardChoice) -> BoardBackend:
+    """The one board that this process keeps open for a choice."""
+    return choice.open()
+
+
+def run_here(choice: BoardChoice, layer: Layer) -> SweepOutcome:
+    """Run a layer on this process's own board."""
+    return outcome_of(board_of_this_process(choice), layer)
