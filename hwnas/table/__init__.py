@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from hwnas.table._diff import OperatorRatios, Ratio, TableDiff, diff_targets
 from hwnas.table._records import (
     Accuracy,
     Conflict,
@@ -13,7 +14,9 @@ from hwnas.table._records import (
     NetworkRecord,
     TableStats,
     TargetStats,
+    same_cost,
 )
+from hwnas.table._select import select_target
 from hwnas.table._store import LookupTable
 
 __all__ = [
@@ -23,6 +26,12 @@ __all__ = [
     "LayerRecord",
     "LookupTable",
     "NetworkRecord",
+    "OperatorRatios",
+    "Ratio",
+    "TableDiff",
     "TableStats",
     "TargetStats",
+    "diff_targets",
+    "same_cost",
+    "select_target",
 ]

@@ -29,8 +29,9 @@ def conflict_message(label: str, conflicts: Sequence[Conflict]) -> str:
 def missing_message(
     label: str, target: TargetIdentity, layers: Sequence[Layer], nearest: Nearest | None
 ) -> str:
-    """Which layers have no row, why, and what to do."""
-    lack = f"{label}: no row of {name_layers(layers)} on {target.describe()}."
+    """Which layers have no row (any, if none is named), why, and what to do."""
+    named = name_layers(layers) or "any layer"
+    lack = f"{label}: no row of {named} on {target.describe()}."
     if nearest is None:
         return f"{lack} The table is empty: import an export, or measure the layers"
     other, differences = nearest

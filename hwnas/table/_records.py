@@ -153,14 +153,38 @@ def _energy(value: object) -> float | None:
     raise TableError(f"row: energy_uj {value!r} must be a finite number of 0 or more, or None")
 
 
+MEASURED_SPREAD: Final = 0.002
+"""Two measurements of one layer agree if their medians differ by no more, or by no more than the
+spread of either: silicon jitters by the refresh of its caches."""
+MEASURED_ENERGY_SPREAD: Final = 0.05
+"""As far as two meters' calibrations are apart."""
+
+
 def same_cost(a: Record, b: Record) -> bool:
-    """Whether two records state the same cycles and energy; runs and time may differ."""
-    return (a.cycles_min, a.cycles_median, a.cycles_max, a.energy_uj) == (
-        b.cycles_min,
-        b.cycles_median,
-        b.cycles_max,
-        b.energy_uj,
+    """Whether two records state the same cost; runs and time may differ.
+
+    Simulation repeats to the cycle; measurements agree within their spread.
+    """
+    if a.provenance is not Provenance.MEASURED or b.provenance is not Provenance.MEASURED:
+        return (a.cycles_min, a.cycles_median, a.cycles_max, a.energy_uj) == (
+            b.cycles_min,
+            b.cycles_median,
+            b.cycles_max,
+            b.energy_uj,
+        )
+    spread = max(
+        a.cycles_max - a.cycles_min,
+        b.cycles_max - b.cycles_min,
+        round(MEASURED_SPREAD * max(a.cycles_median, b.cycles_median)),
     )
+    return abs(a.cycles_median - b.cycles_median) <= spread and _same_energy(a, b)
+
+
+def _same_energy(a: Record, b: Record) -> bool:
+    if a.energy_uj is None or b.energy_uj is None:
+        return a.energy_uj == b.energy_uj
+    most = MEASURED_ENERGY_SPREAD * max(a.energy_uj, b.energy_uj)
+    return abs(a.energy_uj - b.energy_uj) <= most
 
 
 @dataclass(frozen=True, slots=True)

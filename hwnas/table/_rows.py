@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Connection, Row, Table, func, select
+from sqlalchemy import Connection, Row, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hwnas.errors import NetworkError, TableError
 from hwnas.network import Layer, Network
-from hwnas.table._records import WHOLE_NETWORK, NetworkRecord, Record, TargetStats, same_cost
+from hwnas.table._records import (
+    WHOLE_NETWORK,
+    LayerRecord,
+    NetworkRecord,
+    Record,
+    TargetStats,
+    same_cost,
+)
 from hwnas.table._schema import (
+    ADDED,
+    KINDS,
+    LAYER,
     NETWORK,
     Kind,
+    failures,
     layer_rows,
     layers,
     network_rows,
@@ -130,6 +141,39 @@ def all_targets(connection: Connection) -> list[TargetIdentity]:
     """The targets that have rows, by digest."""
     found = connection.execute(select(targets).order_by(targets.c.digest))
     return [TargetIdentity.from_dict(plain(row.digest, row.json)) for row in found]
+
+
+def all_layers(connection: Connection, target: TargetIdentity) -> list[LayerRecord]:
+    """The rows of layers on one target, by the layer's digest.
+
+    Raises:
+        TableError: A row or a layer was changed by hand.
+    """
+    found = []
+    for row in stream(connection, LAYER, target.digest):
+        try:
+            layer = Layer.from_dict(plain(row.subject, row.json))
+        except NetworkError as error:
+            raise TableError(f"lookup table: a stored layer cannot be read ({error})") from error
+        found.append(cast("LayerRecord", _record(LAYER, target, layer, row)))
+    return found
+
+
+def delete_target(connection: Connection, target: TargetIdentity) -> int:
+    """Delete all rows of a target, and the layers and networks that no other target has."""
+    deleted = 0
+    for kind in KINDS:
+        gone = connection.execute(delete(kind.rows).where(kind.rows.c.target == target.digest))
+        deleted += gone.rowcount
+    for table in ADDED:
+        connection.execute(delete(table).where(table.c.target == target.digest))
+    connection.execute(delete(targets).where(targets.c.digest == target.digest))
+    for subjects, used_by in ((layers, (layer_rows, failures)), (networks, (network_rows,))):
+        unused = delete(subjects)
+        for rows in used_by:
+            unused = unused.where(subjects.c.digest.not_in(select(rows.c.subject)))
+        connection.execute(unused)
+    return deleted
 
 
 def fetch_network(

@@ -256,8 +256,16 @@ class LookupTable(Closing):
         found = self.get(target, wanted)
         missing = [layer for layer in wanted if layer not in found]
         if missing:
-            raise TableError(missing_message(self.label, target, missing, self.nearest(target)))
+            raise TableError(self.why_missing(target, missing))
         return found
+
+    def why_missing(self, target: TargetIdentity, layers: Sequence[Layer] = ()) -> str:
+        """Why layers, or all of them, have no row on a target, and what to do, for people.
+
+        Raises:
+            TableError: The database cannot be read.
+        """
+        return missing_message(self.label, target, layers, self.nearest(target))
 
     def add(self, target: TargetIdentity, record: LayerRecord) -> LayerRecord:
         """Store a row that was just obtained, and forget why there was none.
@@ -307,6 +315,28 @@ class LookupTable(Closing):
         """
         with self._database.transaction("read") as connection:
             return _notes.fetch_accuracies(connection, target)
+
+    def records(self, target: TargetIdentity) -> list[LayerRecord]:
+        """All rows of layers on a target, by the layer's digest.
+
+        Raises:
+            TableError: The database cannot be read, or a row was changed by hand.
+        """
+        with self._database.transaction("read") as connection:
+            return _rows.all_layers(connection, target)
+
+    def remove(self, target: TargetIdentity) -> int:
+        """Delete a target with all that is known of it.
+
+        Returns:
+            How many rows of layers and networks that were.
+
+        Raises:
+            TableError: The database cannot be written.
+        """
+        self._cache.pop(target.digest, None)
+        with self._database.transaction("written", writes=True) as connection:
+            return _rows.delete_target(connection, target)
 
     def targets(self) -> list[TargetIdentity]:
         """The targets that have rows, by digest.
