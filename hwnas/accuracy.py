@@ -60,7 +60,7 @@ class Fit:
         bias: Mean of the errors.
         worst: Largest magnitude.
         hits: Share of networks within each of :data:`BOUNDS`.
-        rank_correlation: Spearman's.
+        rank_correlation: Spearman's; 0 where all predictions, or all runs, are alike.
     """
 
     predictor: str
@@ -153,8 +153,14 @@ def _fit(name: str, units: _Floats, run: _Floats, constant: float) -> Fit:
         float(errors.mean()),
         float(sizes.max()),
         tuple(float((sizes <= bound).mean()) for bound in BOUNDS),
-        float(spearmanr(units, run).statistic),
+        _rank_correlation(units, run),
     )
+
+
+def _rank_correlation(units: _Floats, run: _Floats) -> float:
+    if np.ptp(units) == 0 or np.ptp(run) == 0:
+        return 0.0  # all alike: there are no ranks
+    return float(spearmanr(units, run).statistic)
 
 
 def _best_fit(name: str, units: _Floats, run: _Floats) -> Fit:

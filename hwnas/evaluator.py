@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 from hwnas._closing import Closing
@@ -83,6 +84,9 @@ class HardwareCost:
         provenance: How each of ``latency_ms``, ``energy_mj``, ``ram_bytes`` and ``flash_bytes``
             was obtained.
         layers: The breakdown, where layers were looked up.
+        latency_error: Largest error, relative to an end-to-end run, that a sum over layers was
+            found to have on this target (``hwnas lut validate``); 0 where the network itself was
+            run, ``None`` where nothing is known.
     """
 
     board: str
@@ -97,12 +101,13 @@ class HardwareCost:
     basis: str
     provenance: Mapping[str, Provenance]
     layers: tuple[LayerLatency, ...] = ()
+    latency_error: float | None = None
 
     def to_dict(self, *, layers: bool = False) -> dict[str, Any]:
         """Plain data for JSON; the breakdown only on demand."""
         names = (
             "board", "clock_hz", "cycles", "latency_ms", "energy_mj", "ram_bytes",
-            "flash_bytes", "parameters", "macs", "basis",
+            "flash_bytes", "parameters", "macs", "basis", "latency_error",
         )  # fmt: skip
         out: dict[str, Any] = {name: getattr(self, name) for name in names}
         out["provenance"] = {name: str(how) for name, how in self.provenance.items()}
@@ -371,7 +376,7 @@ class Evaluator(Closing):
         )
         cycles = sum(row.cycles for row in layers)
         run = self._run_cost(cycles, "table", self.backend.target.provenance)
-        return replace(static, **run, layers=layers)
+        return replace(static, **run, layers=layers, latency_error=self._sum_error)
 
     def _end_to_end(self, by_layers: HardwareCost, network: Network) -> HardwareCost:
         record = self.table.get_or_measure_network(
@@ -380,8 +385,15 @@ class Evaluator(Closing):
         if record is None:
             return by_layers
         return replace(
-            by_layers, **self._run_cost(record.cycles_median, "network", record.provenance)
+            by_layers,
+            **self._run_cost(record.cycles_median, "network", record.provenance),
+            latency_error=0.0,
         )
+
+    @cached_property
+    def _sum_error(self) -> float | None:
+        found = self.table.accuracies(self.backend.target)
+        return max((accuracy.worst for accuracy in found), default=None)
 
     def _run_cost(self, cycles: int, basis: str, provenance: Provenance) -> dict[str, Any]:
         """The fields of a cost that follow from its cycles and how those were obtained."""
