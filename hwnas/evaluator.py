@@ -22,6 +22,7 @@ from hwnas.errors import BudgetError, PlanError
 from hwnas.firmware import DEFAULT_VARIANT, Variant
 from hwnas.kernels import CMSIS_NN
 from hwnas.network import Layer, Network, Operator
+from hwnas.shipped import warm_up
 from hwnas.table import LookupTable
 from hwnas.target import Provenance
 
@@ -251,7 +252,8 @@ class Evaluator(Closing):
             kernel_set: Kernels that run networks: ``cmsis_nn``, ``reference`` or ``float32``.
                 Networks are judged in the type that those compute in, whatever theirs.
             variant: How the firmware is compiled.
-            table: URL of the lookup table; the default is one in memory.
+            table: URL of the lookup table; the default is one in memory. Rows that ship with hwnas
+                for this target are put into a table that lacks it.
             port: Where the physical board is, as :func:`hwnas.open_backend` takes it; without it
                 the virtual copy is taken.
             probe: Unique id of the debug probe that may flash it.
@@ -271,7 +273,9 @@ class Evaluator(Closing):
             probe=probe,
             progress=progress,
         )
-        return cls(backend, LookupTable.open(table), budget)
+        opened = LookupTable.open(table)
+        warm_up(opened, backend.target)
+        return cls(backend, opened, budget)
 
     def close(self) -> None:
         """Let go of board and table."""

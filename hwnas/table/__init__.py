@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from hwnas.table._diff import OperatorRatios, Ratio, TableDiff, diff_targets
+from hwnas.table._jsonl import states_target
 from hwnas.table._records import (
     Accuracy,
     Conflict,
@@ -34,4 +35,5 @@ __all__ = [
     "diff_targets",
     "same_cost",
     "select_target",
+    "states_target",
 ]

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, BinaryIO, Final, NoReturn
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
 
 from sqlalchemy import Row
 
 from hwnas.errors import HwnasError, TableError
-from hwnas.table._records import LayerRecord, Record
+from hwnas.table._files import DAMAGED, reading
+from hwnas.table._records import Accuracy, LayerRecord, Record
 from hwnas.table._schema import KINDS, Kind, plain
 from hwnas.target import Provenance, TargetIdentity
 
@@ -20,6 +22,8 @@ MAX_LINE_BYTES: Final = 1 << 20
 """Longest line that is read; a network of 512 layers takes a fifth of it."""
 MAX_REASON: Final = 300
 
+_ACCURACY: Final = "accuracy"
+_ACCURACY_VALUES: Final = tuple(f.name for f in fields(Accuracy))
 _VALUES: Final = tuple(f.name for f in fields(LayerRecord) if f.name != "layer")
 _TARGET_FIELDS: Final = frozenset({"kind", "version", "digest", "identity"})
 _KINDS: Final = {kind.name: kind for kind in KINDS}
@@ -42,6 +46,21 @@ class Parsed:
     kind: Kind
     target: TargetIdentity
     record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAccuracy:
+    """How good a target's rows are, read from a line.
+
+    Attributes:
+        size: Length of the line, in bytes.
+        target: The target.
+        accuracy: What a validation found.
+    """
+
+    size: int
+    target: TargetIdentity
+    accuracy: Accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,28 @@ def row_line(kind: Kind, row: Row[Any]) -> str:
     )
 
 
-def read_lines(stream: BinaryIO) -> Iterator[Parsed | Malformed]:
+def accuracy_line(target: TargetIdentity, found: Accuracy) -> str:
+    """The line of what a validation found, without the line's end."""
+    values = {**found.to_columns(), "created_at": found.created_at.isoformat()}
+    return _dump({"kind": _ACCURACY, "target": target.digest, **values})
+
+
+def states_target(path: Path, target: TargetIdentity) -> bool:
+    """Whether the first line of an export states this target.
+
+    Raises:
+        TableError: The file cannot be read.
+    """
+    try:
+        with reading(path) as stream:
+            first = stream.readline(MAX_LINE_BYTES)
+        data = json.loads(first)
+    except (*DAMAGED, RecursionError) as error:
+        raise TableError(f"{path}: cannot be read ({error})") from error
+    return isinstance(data, dict) and data.get("digest") == target.digest
+
+
+def read_lines(stream: IO[bytes]) -> Iterator[Parsed | ParsedAccuracy | Malformed]:
     """Read a table's lines from an untrusted file, one at a time and in bounded memory.
 
     Args:
@@ -101,7 +141,7 @@ def read_lines(stream: BinaryIO) -> Iterator[Parsed | Malformed]:
                     yield parsed
 
 
-def _raw_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def _raw_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
     number = 0
     while raw := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
@@ -113,7 +153,9 @@ def _raw_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, None
 
 
-def _parse(number: int, raw: bytes, known: dict[str, TargetIdentity]) -> Parsed | None:
+def _parse(
+    number: int, raw: bytes, known: dict[str, TargetIdentity]
+) -> Parsed | ParsedAccuracy | None:
     data = json.loads(
         raw.decode(), object_pairs_hook=_unique_object, parse_constant=_refuse_constant
     )
@@ -124,13 +166,14 @@ def _parse(number: int, raw: bytes, known: dict[str, TargetIdentity]) -> Parsed 
         target = _target(data)
         known[target.digest] = target
         return None
+    if name == _ACCURACY:
+        _require_fields(data, {"kind", "target", *_ACCURACY_VALUES})
+        return ParsedAccuracy(len(raw), _owner(data, known), _accuracy(data))
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise TableError(f"kind {name!r} is none of target, {', '.join(_KINDS)}")
+        raise TableError(f"kind {name!r} is none of target, {_ACCURACY}, {', '.join(_KINDS)}")
     _require_fields(data, {"kind", "target", kind.name, *_VALUES})
-    owner = known.get(data["target"]) if isinstance(data["target"], str) else None
-    if owner is None:
-        raise TableError(f"no line above states the target {data['target']!r}")
+    owner = _owner(data, known)
     record = _record(kind, data)
     if record.provenance is not owner.provenance:
         raise TableError(f"the row is {record.provenance}, its target {owner.provenance}")
@@ -149,11 +192,28 @@ def _target(data: Mapping[str, Any]) -> TargetIdentity:
     return target
 
 
+def _owner(data: Mapping[str, Any], known: Mapping[str, TargetIdentity]) -> TargetIdentity:
+    """The target that a line belongs to."""
+    owner = known.get(data["target"]) if isinstance(data["target"], str) else None
+    if owner is None:
+        raise TableError(f"no line above states the target {data['target']!r}")
+    return owner
+
+
+def _accuracy(data: Mapping[str, Any]) -> Accuracy:
+    values = [data[name] for name in _ACCURACY_VALUES if name != "created_at"]
+    return Accuracy(*values, created_at=_time(data))
+
+
+def _time(data: Mapping[str, Any]) -> datetime:
+    if not isinstance(data["created_at"], str):
+        raise TableError(f"created_at {data['created_at']!r} is no text")
+    return datetime.fromisoformat(data["created_at"])
+
+
 def _record(kind: Kind, data: Mapping[str, Any]) -> Record:
     if data["provenance"] not in [str(member) for member in Provenance]:
         raise TableError(f"provenance {data['provenance']!r} is unknown")
-    if not isinstance(data["created_at"], str):
-        raise TableError(f"created_at {data['created_at']!r} is no text")
     return kind.record(
         kind.parse(data[kind.name]),
         data["n"],
@@ -162,7 +222,7 @@ def _record(kind: Kind, data: Mapping[str, Any]) -> Record:
         data["cycles_max"],
         data["energy_uj"],
         Provenance(data["provenance"]),
-        datetime.fromisoformat(data["created_at"]),
+        _time(data),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from hwnas.target import Provenance, TargetIdentity
 
 MAX_COUNT: Final = (1 << 63) - 1
 """Largest count that every supported database can hold."""
+MAX_SPACE: Final = 128
+"""Longest name of a space."""
 WHOLE_NETWORK: Final = "network"
 """What stands for the operator in the statistics of whole networks."""
 
@@ -210,6 +213,19 @@ class Accuracy:
     worst: float
     rank_correlation: float
     created_at: datetime = field(default_factory=_now)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, str) or not 1 <= len(self.space) <= MAX_SPACE:
+            raise TableError(f"accuracy: space {self.space!r} is no name")
+        networks = self.networks
+        if not isinstance(networks, int) or isinstance(networks, bool) or networks < 1:
+            raise TableError(f"accuracy: networks {networks!r} must be 1 or more")
+        for name in ("mape", "bias", "worst", "rank_correlation"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise TableError(f"accuracy: {name} {value!r} is no finite number")
+        if not isinstance(self.created_at, datetime) or self.created_at.utcoffset() is None:
+            raise TableError(f"accuracy: created_at {self.created_at!r} must have a time zone")
 
     def to_columns(self) -> dict[str, Any]:
         """By name of column."""

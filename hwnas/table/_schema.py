@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeDecorator
 
 from hwnas.errors import TableError
 from hwnas.network import Layer, Network, Node
-from hwnas.table._records import LayerRecord, NetworkRecord, Record
+from hwnas.table._records import MAX_SPACE, LayerRecord, NetworkRecord, Record
 
 SCHEMA_VERSION: Final = 2
 """Version 2 added what could not be measured, and how good the table is."""
@@ -126,7 +126,7 @@ accuracies: Final = Table(
     "lut_accuracies",
     metadata,
     Column("target", _DIGEST, ForeignKey("lut_targets.digest"), primary_key=True),
-    Column("space", String(128), primary_key=True),
+    Column("space", String(MAX_SPACE), primary_key=True),
     Column("networks", Integer, nullable=False),
     Column("mape", Double, nullable=False),
     Column("bias", Double, nullable=False),

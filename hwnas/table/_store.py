@@ -12,6 +12,7 @@ from hwnas.errors import TableError
 from hwnas.network import Layer, Network
 from hwnas.table import _jsonl, _notes, _rows, _schema
 from hwnas.table._database import Database
+from hwnas.table._files import DAMAGED, is_compressed, reading, writing
 from hwnas.table._messages import Nearest, conflict_message, missing_message, name_layers
 from hwnas.table._records import (
     Accuracy,
@@ -29,6 +30,7 @@ CACHED_ROWS: Final = 100_000
 BATCH_ROWS: Final = 1000
 BATCH_BYTES: Final = 8 << 20
 
+_Line = _jsonl.Parsed | _jsonl.ParsedAccuracy
 _Cache = dict[Layer | str, Record]
 Measure = Callable[[Sequence[Layer]], Iterable[LayerRecord]]
 
@@ -385,7 +387,8 @@ class LookupTable(Closing):
         """Write the table as JSON lines; equal tables give equal bytes.
 
         Args:
-            destination: A text stream, or a path, which is replaced once all is written.
+            destination: A text stream, or a path, which is replaced once all is written; a name
+                that ends in ``.gz`` is compressed.
             targets: Only these; all by default.
 
         Returns:
@@ -400,7 +403,7 @@ class LookupTable(Closing):
         try:
             draft = path.with_name(f".{path.name}.{os.getpid()}.part")
             try:
-                with draft.open("w", encoding="ascii", newline="\n") as stream:
+                with writing(draft, compressed=is_compressed(path)) as stream:
                     rows = self._export(stream, targets)
                 draft.replace(path)
             finally:
@@ -416,17 +419,18 @@ class LookupTable(Closing):
         none, so an interrupted import can be run again.
 
         Args:
-            path: A file from :meth:`export_jsonl`; it need not be trusted.
+            path: A file from :meth:`export_jsonl`, compressed where it ends in ``.gz``; it need
+                not be trusted.
 
         Raises:
             TableError: The file cannot be read, or the database cannot be written.
         """
         report = ImportReport(0, 0, [], [])
         try:
-            with Path(path).open("rb") as stream:
+            with reading(Path(path)) as stream:
                 for batch in _batches(_jsonl.read_lines(stream), report.malformed):
                     report = self._import_batch(batch, report)
-        except (OSError, ValueError) as error:
+        except DAMAGED as error:
             raise TableError(f"{path}: the import cannot be read ({error})") from error
         return report
 
@@ -462,13 +466,17 @@ class LookupTable(Closing):
                 raise TableError(conflict_message(self.label, [_conflict(merged)]))
         return merged.stored
 
-    def _import_batch(self, batch: Sequence[_jsonl.Parsed], report: ImportReport) -> ImportReport:
+    def _import_batch(self, batch: Sequence[_Line], report: ImportReport) -> ImportReport:
+        parsed = [line for line in batch if isinstance(line, _jsonl.Parsed)]
         merged: list[tuple[int, _rows.Merged]] = []
         with self._database.transaction("written", writes=True) as connection:
             for kind in _schema.KINDS:
-                rows = [row for row in batch if row.kind is kind]
+                rows = [row for row in parsed if row.kind is kind]
                 entries = _rows.merge(connection, kind, [(row.target, row.record) for row in rows])
                 merged += zip((row.line for row in rows), entries, strict=True)
+            for line in batch:
+                if isinstance(line, _jsonl.ParsedAccuracy):
+                    _notes.put_accuracy(connection, line.target, line.accuracy)
         conflicts = [_conflict(entry, line) for line, entry in merged if entry.conflicts]
         added = sum(entry.is_new for _, entry in merged)
         return ImportReport(
@@ -486,6 +494,8 @@ class LookupTable(Closing):
                 if wanted is not None and target.digest not in wanted:
                     continue
                 stream.write(f"{_jsonl.target_line(target)}\n")
+                for found in _notes.fetch_accuracies(connection, target):
+                    stream.write(f"{_jsonl.accuracy_line(target, found)}\n")
                 for kind in _schema.KINDS:
                     for row in _rows.stream(connection, kind, target.digest):
                         stream.write(f"{_jsonl.row_line(kind, row)}\n")
@@ -518,10 +528,10 @@ def _check_provenance(target: TargetIdentity, records: Sequence[Record]) -> None
 
 
 def _batches(
-    lines: Iterable[_jsonl.Parsed | _jsonl.Malformed], malformed: list[tuple[int, str]]
-) -> Iterator[list[_jsonl.Parsed]]:
+    lines: Iterable[_Line | _jsonl.Malformed], malformed: list[tuple[int, str]]
+) -> Iterator[list[_Line]]:
     """Rows in batches of bounded size; lines that are none go to ``malformed``."""
-    batch: list[_jsonl.Parsed] = []
+    batch: list[_Line] = []
     size = 0
     for line in lines:
         if isinstance(line, _jsonl.Malformed):
