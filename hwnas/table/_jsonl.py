@@ -201,8 +201,8 @@ def _owner(data: Mapping[str, Any], known: Mapping[str, TargetIdentity]) -> Targ
 
 
 def _accuracy(data: Mapping[str, Any]) -> Accuracy:
-    values = [data[name] for name in _ACCURACY_VALUES if name != "created_at"]
-    return Accuracy(*values, created_at=_time(data))
+    values: dict[str, Any] = {name: data[name] for name in _ACCURACY_VALUES}
+    return Accuracy(**{**values, "created_at": _time(data)})
 
 
 def _time(data: Mapping[str, Any]) -> datetime:
