@@ -107,11 +107,14 @@ class BlockReadings(Readings):
 def block_readings(
     spec: BoardSpec, name: str, networks: Iterable[Network]
 ) -> Iterator[BlockReadings]:
-    """The readings of each network, layer by layer, on a board with the real firmware."""
+    """The readings of each network, layer by layer, on a board with the real firmware.
+
+    In exact mode: the board's own hooks on memory undo what hooks do to accesses in IT blocks.
+    """
     image = find_image(spec)
     pool = PoolLayout.for_region(image.manifest.parameter_bytes)
     with (
-        VirtualBoard(spec, image.elf, pool_contents(image.manifest)) as board,
+        VirtualBoard(spec, image.elf, pool_contents(image.manifest), exact=True) as board,
         BoardClient(board) as client,
     ):
         readings = BlockReadings(board, spec.flash, name)

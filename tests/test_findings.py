@@ -16,17 +16,16 @@ from networks import lenet, resnet20
 
 from hwnas.backend import BoardBackend
 from hwnas.cost import layer_cost, static_cost
-from hwnas.kernels import KERNEL_SETS
-from hwnas.network import DType, Layer, Network, conv2d, dense, depthwise_conv2d
+from hwnas.network import Layer, Network, conv2d, dense, depthwise_conv2d
 
 Cycles = Callable[[str, int], int]
 """Cycles of a sweep's layer of one length, with the kernels of one set."""
 
-SWEEPS: dict[str, Callable[..., Layer]] = {
-    "dense": lambda length, **options: dense((length,), 64, **options),
-    "conv2d": lambda length, **options: conv2d((8, 8, length), 12, 3, **options),
-    "conv2d 1x1": lambda length, **options: conv2d((8, 8, length), 12, 1, **options),
-    "depthwise_conv2d": lambda length, **options: depthwise_conv2d((8, 8, length), 3, **options),
+SWEEPS: dict[str, Callable[[int], Layer]] = {
+    "dense": lambda length: dense((length,), 64, activation="relu"),
+    "conv2d": lambda length: conv2d((8, 8, length), 12, 3, activation="relu"),
+    "conv2d 1x1": lambda length: conv2d((8, 8, length), 12, 1, activation="relu"),
+    "depthwise_conv2d": lambda length: depthwise_conv2d((8, 8, length), 3, activation="relu"),
 }
 LENGTHS = {"dense": range(461, 477), "conv2d": range(101, 113), "conv2d 1x1": range(101, 113),
            "depthwise_conv2d": range(101, 113)}  # fmt: skip
@@ -34,17 +33,16 @@ LENGTHS = {"dense": range(461, 477), "conv2d": range(101, 113), "conv2d 1x1": ra
 READERS = ("dense", "conv2d", "conv2d 1x1")
 
 
-def layer_of(sweep: str, length: int, dtype: DType = DType.INT8) -> Layer:
-    return SWEEPS[sweep](length, activation="relu", dtype=dtype)
+def layer_of(sweep: str, length: int) -> Layer:
+    return SWEEPS[sweep](length)
 
 
 def measured_on(backend: BoardBackend) -> Cycles:
-    """What the kernels of a backend take; each layer is run once."""
-    dtype = KERNEL_SETS[backend.target.kernel_set].dtype
+    """What the kernels of a backend take. Each layer is run once."""
 
     @cache
     def cycles(sweep: str, length: int) -> int:
-        (record,) = backend.measure_layers([layer_of(sweep, length, dtype)])
+        (record,) = backend.measure_layers([layer_of(sweep, length)])
         return record.cycles_median
 
     return cycles

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from hwnas.cli._output import JsonOption, announced, print_json, table
+from hwnas.firmware import DEFAULT_VARIANT
 from hwnas.validation import (
     PUBLISHED,
     Comparison,
     ErrorSummary,
+    PublishedRow,
     Setup,
     SkippedRow,
     Validation,
@@ -70,7 +72,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Table:
             row.subject.title,
             row.board,
             _clocks(comparison),
-            row.kernel_set,
+            _kernels(row),
             _figure(row.measured),
             _figure(comparison.simulated),
             row.unit,
@@ -86,6 +88,12 @@ def _clocks(comparison: Comparison) -> str:
     measured, simulated = comparison.row.clock_hz, comparison.target.clock_hz
     other = "" if measured == simulated else f", here {simulated / 1e6:g}"
     return f"{measured / 1e6:g}{other}"
+
+
+def _kernels(row: PublishedRow) -> str:
+    """The kernel set, and how it is compiled where that is not as usual."""
+    other = "" if row.variant == DEFAULT_VARIANT else f", {row.variant.describe()}"
+    return f"{row.kernel_set}{other}"
 
 
 def _figure(value: float) -> str:

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from hwnas._refusals import explain
 from hwnas.errors import MeasurementError
+from hwnas.firmware import Optimization, Variant
 from hwnas.validation._subjects import (
     CONFIG,
     LatencyRatio,
@@ -62,6 +63,7 @@ class PublishedRow:
         board: On which board.
         clock_hz: At which clock.
         kernel_set: The kernel set of hwnas that comes closest to what ran.
+        variant: Likewise, how the firmware is compiled.
         unit: Of :attr:`measured`.
         measured: The published value.
         setup_name: Short name of the setup.
@@ -74,6 +76,7 @@ class PublishedRow:
     board: str
     clock_hz: int
     kernel_set: str
+    variant: Variant
     unit: Unit
     measured: float
     setup_name: str
@@ -93,6 +96,7 @@ class PublishedRow:
             "board": self.board,
             "clock_hz": self.clock_hz,
             "kernel_set": self.kernel_set,
+            "variant": self.variant.describe(),
             "unit": self.unit,
             "measured": self.measured,
             "split": str(self.split),
@@ -121,6 +125,8 @@ class _Series:
     unit: Unit
     split: Split
     rows: Annotated[tuple[_Result, ...], Field(min_length=1)]
+    optimization: Optimization = Optimization.SPEED
+    fpu: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> _Series:
@@ -175,7 +181,8 @@ def load_rows(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
 
 def _row(file: _File, series: _Series, row: _Result) -> PublishedRow:
     return PublishedRow(
-        row.of, series.board, series.clock_hz, series.kernel_set, series.unit,
+        row.of, series.board, series.clock_hz, series.kernel_set,
+        Variant(series.optimization, series.fpu), series.unit,
         row.measured / row.gain, series.setup, file.setups[series.setup], series.place,
         series.split,
     )  # fmt: skip

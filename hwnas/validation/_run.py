@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
-from hwnas.backend import open_backend
 from hwnas.boards import load_board
-from hwnas.errors import MeasurementError, PlanError
+from hwnas.errors import BoardError, MeasurementError, PlanError
 from hwnas.evaluator import Evaluator
+from hwnas.firmware import Variant
 from hwnas.kernels import KERNEL_SETS
-from hwnas.network import DType, Layer, Network
-from hwnas.table import LookupTable
+from hwnas.network import Layer, Network
 from hwnas.target import TargetIdentity
 from hwnas.validation._compare import Comparison, SkippedRow, Validation
 from hwnas.validation._published import PublishedRow, load_rows
@@ -30,8 +29,8 @@ def validate(
 ) -> Validation:
     """Hold published measurements against the virtual boards.
 
-    Rows of a kernel set that the firmware does not carry, and of layers that do not fit, are
-    skipped, each with its reason.
+    Rows of a kernel set that the firmware does not carry, of layers that do not fit, and those that
+    the firmware fails on are skipped, each with its reason.
 
     Args:
         boards: Names of boards; by default all that there are rows for.
@@ -40,7 +39,7 @@ def validate(
         progress: Is told what takes long.
 
     Raises:
-        BoardError: A board is unknown or failed.
+        BoardError: A board is unknown.
         FirmwareBuildError: There is no firmware image and none can be built.
         MeasurementError: There are no rows for a board.
         TableError: The table cannot be opened.
@@ -54,17 +53,17 @@ def validate(
     told = progress or (lambda text: None)
     compared: list[Comparison] = []
     skipped: list[SkippedRow] = []
-    for (board, kernel_set), group in groupby(chosen, _target_key):
+    for (board, kernel_set, variant), group in groupby(chosen, _target_key):
         if kernel_set not in KERNEL_SETS:
             reason = f"kernel set {kernel_set} is not in the firmware ({', '.join(KERNEL_SETS)})"
             skipped += [SkippedRow(row, reason) for row in group]
             continue
-        with _bench(board, kernel_set, table, told) as bench:
+        with _bench(board, kernel_set, variant, table, told) as bench:
             for row in group:
                 told(f"{row.subject.title} on {board}")
                 try:
                     value = row.subject.simulate(bench)
-                except PlanError as error:
+                except (BoardError, PlanError) as error:
                     skipped.append(SkippedRow(row, str(error)))
                 else:
                     simulated = in_unit(value, row.unit, row.clock_hz)
@@ -72,8 +71,8 @@ def validate(
     return Validation(tuple(compared), tuple(skipped))
 
 
-def _target_key(row: PublishedRow) -> tuple[str, str]:
-    return row.board, row.kernel_set
+def _target_key(row: PublishedRow) -> tuple[str, str, Variant]:
+    return row.board, row.kernel_set, row.variant
 
 
 def _chosen(rows: Sequence[PublishedRow], boards: Sequence[str]) -> list[PublishedRow]:
@@ -88,7 +87,7 @@ def _chosen(rows: Sequence[PublishedRow], boards: Sequence[str]) -> list[Publish
     # Sorting is stable: rows of one target stay in the order of their file.
     return sorted(
         (row for row in rows if row.board in order),
-        key=lambda row: (order.index(row.board), row.kernel_set),
+        key=lambda row: (order.index(row.board), row.kernel_set, row.variant.describe()),
     )
 
 
@@ -98,10 +97,6 @@ class _Bench:
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         self.target: TargetIdentity = evaluator.backend.target
-
-    @property
-    def dtype(self) -> DType:
-        return KERNEL_SETS[self.target.kernel_set].dtype
 
     def network_cycles(self, network: Network) -> int:
         return self._evaluator.network_cost(network).cycles
@@ -113,7 +108,10 @@ class _Bench:
 
 
 @contextmanager
-def _bench(board: str, kernel_set: str, table: str, progress: Progress) -> Iterator[_Bench]:
-    backend = open_backend(board, progress=progress)
-    with Evaluator(backend, LookupTable.open(table)) as evaluator:
+def _bench(
+    board: str, kernel_set: str, variant: Variant, table: str, progress: Progress
+) -> Iterator[_Bench]:
+    with Evaluator.for_board(
+        board, kernel_set=kernel_set, variant=variant, table=table, progress=progress
+    ) as evaluator:
         yield _Bench(evaluator)

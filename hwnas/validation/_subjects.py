@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from hwnas.cost import layer_cost
-from hwnas.network import MAX_DIMENSION, DType, Layer, Network, conv2d
+from hwnas.network import MAX_DIMENSION, Layer, Network, conv2d
 from hwnas.validation.networks import NETWORKS
 from hwnas.validation.sweeps import LENGTHS, SWEEPS, sweep_layers
 
@@ -40,10 +40,6 @@ Lengths = Annotated[str, _one_of(LENGTHS)]
 
 class Bench(Protocol):
     """What runs layers and networks."""
-
-    @property
-    def dtype(self) -> DType:
-        """The type that its kernels compute in."""
 
     def network_cycles(self, network: Network) -> int:
         """Cycles of a whole network."""
@@ -87,7 +83,7 @@ class WholeNetwork(Subject):
 
     def simulate(self, bench: Bench) -> float:
         """See :class:`Subject`."""
-        return bench.network_cycles(NETWORKS[self.network](bench.dtype))
+        return bench.network_cycles(NETWORKS[self.network]())
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -142,22 +138,22 @@ class SingleConvolution(Subject):
 
     units: ClassVar[frozenset[Unit]] = frozenset({"cycles", "ms"})
 
-    def layer(self, dtype: DType = DType.INT8) -> Layer:
+    @property
+    def layer(self) -> Layer:
         """The layer."""
         sizes = self.convolution
         return conv2d(
-            sizes.input, sizes.filters, sizes.kernel,
-            strides=sizes.strides, activation="relu", dtype=dtype,
-        )  # fmt: skip
+            sizes.input, sizes.filters, sizes.kernel, strides=sizes.strides, activation="relu"
+        )
 
     @property
     def title(self) -> str:
         """See :class:`Subject`."""
-        return self.layer().describe()
+        return self.layer.describe()
 
     def simulate(self, bench: Bench) -> float:
         """See :class:`Subject`."""
-        return bench.layer_cycles([self.layer(bench.dtype)])[0]
+        return bench.layer_cycles([self.layer])[0]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -181,7 +177,7 @@ class SweepMean(Subject):
 
     def simulate(self, bench: Bench) -> float:
         """See :class:`Subject`."""
-        layers = sweep_layers(self.sweep, self.lengths, bench.dtype)
+        layers = sweep_layers(self.sweep, self.lengths)
         operations = [layer_cost(layer).paper_macs for layer in layers]
         pairs = zip(bench.layer_cycles(layers), operations, strict=True)
         return statistics.fmean(cycles / count for cycles, count in pairs)

@@ -9,15 +9,16 @@ is Silicon Labs' mobilenet_v1_eembc.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from hwnas.network import DType, Network, NetworkBuilder
+from hwnas.network import Network, NetworkBuilder
 
 
-def lenet(dtype: DType = DType.INT8) -> Network:
+def lenet() -> Network:
     """The paper's LeNet: 274,656 MACs, 81,194 parameters."""
-    b = NetworkBuilder((32, 32, 1), dtype)
+    b = NetworkBuilder((32, 32, 1))
     x = b.conv2d(b.input, 6, 3, padding="valid", activation="relu")
     x = b.max_pool2d(x)
     x = b.conv2d(x, 16, 3, padding="valid", activation="relu")
@@ -28,9 +29,9 @@ def lenet(dtype: DType = DType.INT8) -> Network:
     return b.build()
 
 
-def resnet20(dtype: DType = DType.INT8) -> Network:
+def resnet20() -> Network:
     """The paper's ResNet-20, whose shortcuts between stages are 1x1 convolutions."""
-    b = NetworkBuilder((32, 32, 3), dtype)
+    b = NetworkBuilder((32, 32, 3))
     x = b.conv2d(b.input, 16, 3, activation="relu")
     for stage in range(3):
         for block in range(3):
@@ -58,18 +59,18 @@ def residual_block(b: NetworkBuilder, x: int, filters: int, stride: int) -> int:
     return b.add(x, y, activation="relu")
 
 
-def depthwise_sweep(kernel_size: int, channels: int = 100, dtype: DType = DType.INT8) -> Network:
+def depthwise_sweep(kernel_size: int, channels: int = 100) -> Network:
     """One of the networks that the paper measures depthwise convolutions with."""
-    b = NetworkBuilder((24, 24, 1), dtype)
+    b = NetworkBuilder((24, 24, 1))
     x = b.conv2d(b.input, channels, kernel_size, activation="relu")
     x = b.depthwise_conv2d(x, kernel_size, activation="relu")
     b.softmax(b.dense(b.flatten(x), 10))
     return b.build()
 
 
-def resnet8(dtype: DType = DType.INT8) -> Network:
+def resnet8() -> Network:
     """MLPerf Tiny's image classification model."""
-    b = NetworkBuilder((32, 32, 3), dtype)
+    b = NetworkBuilder((32, 32, 3))
     x = b.conv2d(b.input, 16, 3, activation="relu")
     for stage in range(3):
         x = residual_block(b, x, 16 << stage, 2 if stage else 1)
@@ -78,9 +79,9 @@ def resnet8(dtype: DType = DType.INT8) -> Network:
     return b.build()
 
 
-def ds_cnn(dtype: DType = DType.INT8) -> Network:
+def ds_cnn() -> Network:
     """MLPerf Tiny's keyword spotting model."""
-    b = NetworkBuilder((49, 10, 1), dtype)
+    b = NetworkBuilder((49, 10, 1))
     x = b.conv2d(b.input, 64, (10, 4), strides=2, activation="relu")
     for _ in range(4):
         x = b.depthwise_conv2d(x, 3, activation="relu")
@@ -90,9 +91,9 @@ def ds_cnn(dtype: DType = DType.INT8) -> Network:
     return b.build()
 
 
-def mobilenet_v1(dtype: DType = DType.INT8) -> Network:
+def mobilenet_v1() -> Network:
     """MLPerf Tiny's visual wake words model: MobileNetV1 0.25 on 96x96 images."""
-    b = NetworkBuilder((96, 96, 3), dtype)
+    b = NetworkBuilder((96, 96, 3))
     x = b.conv2d(b.input, 8, 3, strides=2, activation="relu")
     for filters, stride in (
         (16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2), (256, 1),
@@ -104,9 +105,9 @@ def mobilenet_v1(dtype: DType = DType.INT8) -> Network:
     return b.build()
 
 
-def autoencoder(dtype: DType = DType.INT8) -> Network:
+def autoencoder() -> Network:
     """MLPerf Tiny's anomaly detection model."""
-    b = NetworkBuilder((640,), dtype)
+    b = NetworkBuilder((640,))
     x = b.input
     for units in (128, 128, 128, 128, 8, 128, 128, 128, 128):
         x = b.dense(x, units, activation="relu")
@@ -114,12 +115,12 @@ def autoencoder(dtype: DType = DType.INT8) -> Network:
     return b.build()
 
 
-NETWORKS: Final[Mapping[str, Callable[[DType], Network]]] = MappingProxyType(
+NETWORKS: Final[Mapping[str, Callable[[], Network]]] = MappingProxyType(
     {
         "LeNet": lenet,
         "ResNet-20": resnet20,
-        "depthwise sweep, 1x1 and 100 channels": lambda dtype: depthwise_sweep(1, dtype=dtype),
-        "depthwise sweep, 3x3 and 100 channels": lambda dtype: depthwise_sweep(3, dtype=dtype),
+        "depthwise sweep, 1x1 and 100 channels": partial(depthwise_sweep, 1),
+        "depthwise sweep, 3x3 and 100 channels": partial(depthwise_sweep, 3),
         "ResNet-8": resnet8,
         "DS-CNN": ds_cnn,
         "MobileNetV1 0.25": mobilenet_v1,

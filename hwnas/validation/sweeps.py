@@ -12,25 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from hwnas.network import DType, Layer, conv2d, dense, depthwise_conv2d
+from hwnas.network import Layer, conv2d, dense, depthwise_conv2d
 
-MakeLayer = Callable[..., Layer]
+MakeLayer = Callable[[int], Layer]
 
 _CHANNELS: Final = range(106, 114)
 
 
-def _dense(length: int, **options: Any) -> Layer:
-    return dense((length,), 450, **options)
+def _dense(length: int) -> Layer:
+    return dense((length,), 450, activation="relu")
 
 
 def _convolution(kernel_size: int) -> MakeLayer:
-    return lambda channels, **options: conv2d((32, 32, channels), 60, kernel_size, **options)
+    return lambda channels: conv2d((32, 32, channels), 60, kernel_size, activation="relu")
 
 
 def _depthwise(kernel_size: int) -> MakeLayer:
-    return lambda channels, **options: depthwise_conv2d((24, 24, channels), kernel_size, **options)
+    return lambda channels: depthwise_conv2d((24, 24, channels), kernel_size, activation="relu")
 
 
 SWEEPS: Final[Mapping[str, tuple[range, tuple[MakeLayer, ...]]]] = MappingProxyType(
@@ -55,13 +55,12 @@ LENGTHS: Final[Mapping[str, Callable[[int], bool]]] = MappingProxyType(
 lengths follow from those for odd and even ones."""
 
 
-def sweep_layers(sweep: str, lengths: str = "all", dtype: DType = DType.INT8) -> list[Layer]:
+def sweep_layers(sweep: str, lengths: str = "all") -> list[Layer]:
     """The layers of a sweep.
 
     Args:
         sweep: One of :data:`SWEEPS`.
         lengths: One of :data:`LENGTHS`.
-        dtype: Type of activations and weights.
 
     Example:
         >>> [layer.input_shape for layer in sweep_layers("conv2d 1x1", "multiples of 4")][:2]
@@ -69,4 +68,4 @@ def sweep_layers(sweep: str, lengths: str = "all", dtype: DType = DType.INT8) ->
     """
     every, makers = SWEEPS[sweep]
     kept = [length for length in every if LENGTHS[lengths](length)]
-    return [make(n, activation="relu", dtype=dtype) for n in kept for make in makers]
+    return [make(length) for length in kept for make in makers]
