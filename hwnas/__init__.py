@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hwnas.spaces import SearchSpace, list_spaces, load_space
     from hwnas.table import LookupTable
     from hwnas.target import Provenance, TargetIdentity
+    from hwnas.validation import Validation, validate
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,8 @@ _HOMES = {
     "LookupTable": "table",
     "Provenance": "target",
     "TargetIdentity": "target",
+    "Validation": "validation",
+    "validate": "validation",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test holds against this list
@@ -97,6 +100,8 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test holds against
     "LookupTable",
     "Provenance",
     "TargetIdentity",
+    "Validation",
+    "validate",
 ]
 
 

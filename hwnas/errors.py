@@ -50,6 +50,10 @@ class TableError(HwnasError):
     """A lookup table cannot be opened, read, written or merged."""
 
 
+class MeasurementError(HwnasError):
+    """A file of published measurements is malformed, or holds none that was asked for."""
+
+
 class SpaceError(HwnasError):
     """A search space is malformed or cannot be sampled."""
 

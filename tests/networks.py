@@ -7,61 +7,14 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 
 from hwnas.network import Network, NetworkBuilder
-
-
-def resnet20() -> Network:
-    """The paper's ResNet-20, whose shortcuts between stages are 1x1 convolutions."""
-    b = NetworkBuilder((32, 32, 3))
-    x = b.conv2d(b.input, 16, 3, activation="relu")
-    for stage in range(3):
-        for block in range(3):
-            x = residual_block(b, x, 16 << stage, 2 if stage and not block else 1)
-    b.softmax(b.dense(b.global_average_pool2d(x), 10))
-    return b.build()
-
-
-def residual_block(b: NetworkBuilder, x: int, filters: int, stride: int) -> int:
-    y = b.conv2d(x, filters, 3, strides=stride, activation="relu")
-    y = b.conv2d(y, filters, 3)
-    if stride != 1:
-        x = b.conv2d(x, filters, 1, strides=stride)
-    return b.add(x, y, activation="relu")
-
-
-def lenet() -> Network:
-    """The paper's LeNet: 274,656 MACs, 81,194 parameters."""
-    b = NetworkBuilder((32, 32, 1))
-    x = b.conv2d(b.input, 6, 3, padding="valid", activation="relu")
-    x = b.max_pool2d(x)
-    x = b.conv2d(x, 16, 3, padding="valid", activation="relu")
-    x = b.max_pool2d(x)
-    x = b.dense(b.flatten(x), 120, activation="relu")
-    x = b.dense(x, 84, activation="relu")
-    b.softmax(b.dense(x, 10))
-    return b.build()
-
-
-def resnet8() -> Network:
-    """MLPerf Tiny's image classification model."""
-    b = NetworkBuilder((32, 32, 3))
-    x = b.conv2d(b.input, 16, 3, activation="relu")
-    for stage in range(3):
-        x = residual_block(b, x, 16 << stage, 2 if stage else 1)
-    x = b.average_pool2d(x, 8)
-    b.softmax(b.dense(b.flatten(x), 10))
-    return b.build()
-
-
-def ds_cnn() -> Network:
-    """MLPerf Tiny's keyword spotting model."""
-    b = NetworkBuilder((49, 10, 1))
-    x = b.conv2d(b.input, 64, (10, 4), strides=2, activation="relu")
-    for _ in range(4):
-        x = b.depthwise_conv2d(x, 3, activation="relu")
-        x = b.conv2d(x, 64, 1, activation="relu")
-    x = b.average_pool2d(x, (25, 5))
-    b.softmax(b.dense(b.flatten(x), 12))
-    return b.build()
+from hwnas.validation.networks import (
+    autoencoder,
+    ds_cnn,
+    lenet,
+    residual_block,
+    resnet8,
+    resnet20,
+)
 
 
 def mobilenet_v2() -> Network:
@@ -85,16 +38,6 @@ def _inverted_residual(b: NetworkBuilder, x: int, filters: int, stride: int) -> 
     y = b.depthwise_conv2d(y, 3, strides=stride, activation="relu6")
     y = b.conv2d(y, filters, 1)
     return b.add(x, y) if b.shape(x) == b.shape(y) else y
-
-
-def autoencoder() -> Network:
-    """MLPerf Tiny's anomaly detection model."""
-    b = NetworkBuilder((640,))
-    x = b.input
-    for units in (128, 128, 128, 128, 8, 128, 128, 128, 128):
-        x = b.dense(x, units, activation="relu")
-    b.dense(x, 640)
-    return b.build()
 
 
 def cnn_1d() -> Network:

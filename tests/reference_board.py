@@ -26,6 +26,8 @@ LPUART_ISR, LPUART_RDR, LPUART_TDR = 0x4000_801C, 0x4000_8024, 0x4000_8028
 CYCCNT = 0xE000_1004
 GPIO, GPIO_BYTES = 0x4800_0000, 0x4000
 IDLE_POLLS = 50
+IT_STATE = 0x0600_FC00
+"""Bits of CPSR."""
 
 
 def load_reference() -> ModuleType:
@@ -57,6 +59,7 @@ class ReferenceBoard(Transport):
         ):
             engine.hook_add(unicorn.UC_HOOK_MEM_READ, self._answer, answer, address, address + 3)
         engine.hook_add(unicorn.UC_HOOK_MEM_WRITE, self._send, None, LPUART_TDR, LPUART_TDR + 3)
+        engine.hook_add(unicorn.UC_HOOK_MEM_READ, self._leave_it_block)
         stack, self._pc = struct.unpack("<II", engine.mem_read(FLASH, 8))
         engine.reg_write(arm_const.UC_ARM_REG_SP, stack)
 
@@ -94,6 +97,15 @@ class ReferenceBoard(Transport):
 
     def _cycles(self) -> int:
         return int(self.machine.cycles()) & 0xFFFF_FFFF
+
+    def _leave_it_block(
+        self, engine: Any, kind: int, address: int, size: int, value: int, data: Any
+    ) -> bool:
+        """Without this, code behind an access in an IT block runs conditionally (Unicorn 2.1.4)."""
+        state = engine.reg_read(arm_const.UC_ARM_REG_CPSR)
+        if state & IT_STATE:
+            engine.reg_write(arm_const.UC_ARM_REG_CPSR, state & ~IT_STATE)
+        return True
 
     def _answer(
         self, engine: Any, kind: int, address: int, size: int, value: int, answer: Any

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,19 +18,29 @@ import numpy as np
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
+from hwnas.boards import BoardSpec, Flash
+from hwnas.device import BoardClient
+from hwnas.firmware import find_image, pool_contents
+from hwnas.network import Network
+from hwnas.plan import PoolLayout, compile_plan
 from hwnas.virtual import VirtualBoard
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "timing"
 FLASH = 0x0800_0000
 
 
-def load(name: str) -> ModuleType:
-    """A reference by its file's name."""
-    spec = importlib.util.spec_from_file_location(f"reference_{name}", FOLDER / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+def load(name: str, flash: int = FLASH) -> ModuleType:
+    """A reference by its file's name, for chips whose flash begins at an address.
+
+    The address is a constant of its file, and of the hooks that are compiled when it is loaded.
+    """
+    path = FOLDER / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
+    source = path.read_text(encoding="utf-8").replace("0x08000000", f"{flash:#010x}")
+    exec(compile(source, path, "exec"), module.__dict__)
     return module
 
 
@@ -63,10 +74,17 @@ class Readings:
 
 
 class BlockReadings(Readings):
-    """Those of ``cortex_m4.py``, which knows the Cortex-M33, too."""
+    """Those of ``cortex_m4.py``, which knows the Cortex-M33, too.
 
-    def __init__(self, board: VirtualBoard, reference: ModuleType, name: str) -> None:
+    Args:
+        board: The board.
+        flash: Its flash.
+        name: What the reference calls it.
+    """
+
+    def __init__(self, board: VirtualBoard, flash: Flash, name: str) -> None:
         super().__init__(board)
+        reference = load("cortex_m4", flash.base)
         engine: Any = board._machine._engine
         machine = self.machine = reference.Machine.__new__(reference.Machine)
         machine.board = reference.BOARDS[name]
@@ -74,7 +92,7 @@ class BlockReadings(Readings):
         machine.s = np.zeros(reference.TOTAL, np.int64)
         header = [reference.IN, reference.ISH, reference.DN, reference.DSH]
         machine.s[header] = [*machine.board["icache"], *machine.board["dcache"]]
-        machine.s[[reference.FLO, reference.FHI]] = FLASH, FLASH + 0x20_0000
+        machine.s[[reference.FLO, reference.FHI]] = flash.base, flash.base + flash.size_bytes
         machine._hook(unicorn.UC_HOOK_BLOCK, reference._on_block)
         machine._hook(unicorn.UC_HOOK_MEM_READ, reference._on_read)
         machine.reset()
@@ -84,6 +102,28 @@ class BlockReadings(Readings):
         now = float(self.machine.cycles())
         before, self._before = self._before, now
         return now - before
+
+
+def block_readings(
+    spec: BoardSpec, name: str, networks: Iterable[Network]
+) -> Iterator[BlockReadings]:
+    """The readings of each network, layer by layer, on a board with the real firmware.
+
+    In exact mode: the board's own hooks on memory undo what hooks do to accesses in IT blocks.
+    """
+    image = find_image(spec)
+    pool = PoolLayout.for_region(image.manifest.parameter_bytes)
+    with (
+        VirtualBoard(spec, image.elf, pool_contents(image.manifest), exact=True) as board,
+        BoardClient(board) as client,
+    ):
+        readings = BlockReadings(board, spec.flash, name)
+        for network in networks:
+            plan = compile_plan(network, pool=pool)
+            client.load(plan.data)
+            del readings.ours[:], readings.theirs[:]
+            client.run(warmup=0, per_layer=True, step_count=len(plan.step_nodes))
+            yield readings
 
 
 class EdgeReadings(Readings):

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import pytest
 from networks import residual, separable
-from reference_hooks import FOLDER, BlockReadings, load
+from reference_hooks import FOLDER, block_readings
 from timing_rules import assembled
 from virtual.build import needs_compiler
 
 from hwnas.boards import load_board
-from hwnas.device import BoardClient
-from hwnas.firmware import find_image, pool_contents
 from hwnas.network import Network
-from hwnas.plan import PoolLayout, compile_plan
-from hwnas.virtual import VirtualBoard
 from hwnas.virtual.code import BlockPrices
 from hwnas.virtual.timing import CortexM33, FlashAccelerator, core_model
 
@@ -136,17 +132,9 @@ def test_what_events_cost_on_the_board() -> None:
 
 @pytest.mark.skipif(not FOLDER.exists(), reason="the reference does not lie beside the checkout")
 def test_the_firmware_takes_the_cycles_of_the_reference(lenet: Network) -> None:
-    image = find_image(SPEC)
-    flash = pool_contents(image.manifest)
-    with VirtualBoard(SPEC, image.elf, flash) as board, BoardClient(board) as client:
-        readings = BlockReadings(board, load("cortex_m4"), "nucleo_l552ze")
-        for network in (lenet, separable(), residual()):
-            plan = compile_plan(network, pool=PoolLayout.for_region(image.manifest.parameter_bytes))
-            client.load(plan.data)
-            del readings.ours[:], readings.theirs[:]
-            client.run(warmup=0, per_layer=True, step_count=len(plan.step_nodes))
-            assert sum(readings.ours) > 200_000
-            total = sum(readings.theirs)
-            assert sum(readings.ours) == pytest.approx(total, rel=TOLERANCE)
-            for ours, theirs in zip(readings.ours, readings.theirs, strict=True):
-                assert ours == pytest.approx(theirs, abs=TOLERANCE * total)
+    for readings in block_readings(SPEC, "nucleo_l552ze", (lenet, separable(), residual())):
+        assert sum(readings.ours) > 200_000
+        total = sum(readings.theirs)
+        assert sum(readings.ours) == pytest.approx(total, rel=TOLERANCE)
+        for ours, theirs in zip(readings.ours, readings.theirs, strict=True):
+            assert ours == pytest.approx(theirs, abs=TOLERANCE * total)

@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 from networks import residual, separable
 from reference_board import BOARD, SOURCE, ReferenceBoard, load_reference
+from reference_hooks import block_readings
 from virtual.build import RESULTS, build, needs_compiler
 
 from hwnas.backend import BoardBackend
@@ -129,7 +130,7 @@ def test_counted_blocks_cost_what_the_reference_says(
     reference: ModuleType, backend: BoardBackend, flash: dict[int, bytes], network: Network
 ) -> None:
     image = Image.read(backend.image.elf)
-    with VirtualBoard(load_board(BOARD), image.elf, flash) as board:
+    with VirtualBoard(load_board(BOARD), backend.image.elf, flash) as board:
         client = BoardClient(board)
         plan = compiled(network, backend)
         client.load(plan.data)
@@ -158,6 +159,26 @@ def test_all_code_of_the_firmware_costs_the_same_in_both(
             assert CortexM4().block_cost(piece).cycles == expected, hex(instruction.address)
             priced += 1
     assert priced > 3000
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("nrf52840_dk", "nrf52840"),
+        ("nucleo_f446re", "nucleo_f446re"),
+        ("disco_f469ni", "disco_f469ni"),
+    ],
+)
+def test_other_boards_take_the_cycles_of_the_reference(
+    name: str, theirs: str, lenet: Network
+) -> None:
+    # Its own counters see the run of ours: the firmware of a chip boots on that chip alone.
+    networks = (lenet, separable(), residual())
+    for readings in block_readings(load_board(name), theirs, networks):
+        assert sum(readings.ours) > 200_000
+        for one, other in zip(readings.ours, readings.theirs, strict=True):
+            assert abs(one - other) <= ROUNDING
+        assert sum(readings.ours) == pytest.approx(sum(readings.theirs), rel=TOLERANCE / 50)
 
 
 BARE_METAL = """

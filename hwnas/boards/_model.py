@@ -6,11 +6,12 @@ import difflib
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from hwnas._refusals import explain
 from hwnas.errors import BoardError
 
 _HOME: Final = Path(__file__).parent
@@ -436,7 +437,7 @@ def load_board(name_or_path: str | Path) -> BoardSpec:
     try:
         return _ADAPTER.validate_python(data)
     except ValidationError as error:
-        raise BoardError(f"board file {path}: {_explain(error)}") from error
+        raise BoardError(f"board file {path}: {explain(error)}") from error
 
 
 def _known(name: str) -> Path:
@@ -449,15 +450,3 @@ def _known(name: str) -> Path:
         f"unknown board {name!r}: {hint}Known boards: {', '.join(known)}; or give the path of a "
         ".toml file"
     )
-
-
-def _explain(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}{_given(item)}"
-        for item in error.errors()
-    )
-
-
-def _given(item: Any) -> str:
-    value = item["input"]
-    return f" (given: {value!r})" if isinstance(value, str | int | float) else ""

@@ -14,6 +14,7 @@ from hwnas.cli.measure import measure
 from hwnas.cli.search import search
 from hwnas.cli.selftest import selftest
 from hwnas.cli.sweep import sweep
+from hwnas.cli.validate import validate
 from hwnas.errors import HwnasError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command()(selftest)
 app.command()(measure)
 app.command()(search)
 app.command()(sweep)
+app.command()(validate)
 app.add_typer(lut, name="lut")
 
 
