@@ -56,7 +56,7 @@ KINDS = (
     Kind("Dense", "4 and 9", Operator.DENSE, (1,), 145.2, (3.00, 2.89, 3.13, 3.24)),
     Kind("2D Conv.", "5", Operator.CONV2D, (3, 5), 250.6, (6.70, 6.42, 6.96, 7.03)),
     Kind("1x1 2D Conv.", "5", Operator.CONV2D, (1,), 148.5, (6.05, 5.72, 6.33, 6.60)),
-    Kind("DW 2D Conv.", "8", Operator.DEPTHWISE_CONV2D, (3, 5), 925.1, (2.23, 2.17, 2.29, 2.32)),
+    Kind("DW 2D Conv.", "8", Operator.DEPTHWISE_CONV2D, (1, 3, 5), 925.1, (2.23, 2.17, 2.29, 2.32)),
 )
 """Heim et al. 2021, Table 4."""
 

@@ -7,23 +7,17 @@ parameters, each times the constant that suits it best.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
+from hwnas._statistics import ErrorSummary, summarize
 from hwnas.cost import static_cost
 from hwnas.errors import TableError
 from hwnas.evaluator import Evaluator
 from hwnas.network import Network
 from hwnas.table import Accuracy
-
-BOUNDS: Final = (0.01, 0.05, 0.10)
-"""Of the hit rates: shares of networks whose error is no larger."""
-LEAST: Final = 3
-"""Networks below which ranks mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +45,24 @@ class ValidationRow:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How well one predictor tells end-to-end cycles; errors are (predicted - run) / run.
+    """How well one predictor tells end-to-end cycles.
 
     Attributes:
         predictor: Its name.
         constant: Cycles a unit; 1 for the table, which is not fitted.
-        mape: Mean of the errors' magnitudes.
-        bias: Mean of the errors.
-        worst: Largest magnitude.
-        hits: Share of networks within each of :data:`BOUNDS`.
-        rank_correlation: Spearman's; 0 where all predictions, or all runs, are alike.
+        errors: Of its predictions.
     """
 
     predictor: str
     constant: float
-    mape: float
-    bias: float
-    worst: float
-    hits: tuple[float, ...]
-    rank_correlation: float
+    errors: ErrorSummary
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        hits = {f"within_{bound:.0%}": hit for bound, hit in zip(BOUNDS, self.hits, strict=True)}
         return {
             "predictor": self.predictor,
             "cycles_a_unit": self.constant,
-            "mape": self.mape,
-            "bias": self.bias,
-            "worst": self.worst,
-            **hits,
-            "rank_correlation": self.rank_correlation,
+            **asdict(self.errors),
         }
 
 
@@ -117,16 +98,16 @@ def fits(rows: Sequence[ValidationRow]) -> list[Fit]:
     """The table first, then the proxies.
 
     Raises:
-        TableError: There are fewer than three networks.
+        TableError: There is no network.
     """
-    if len(rows) < LEAST:
-        raise TableError(f"{len(rows)} networks are too few to compare: {LEAST} or more are needed")
-    run = np.array([row.whole for row in rows], float)
+    if not rows:
+        raise TableError("there is no network to compare: none fits the board")
+    run = [row.whole for row in rows]
     return [
-        _fit("table", np.array([row.layers for row in rows], float), run, 1.0),
-        _best_fit("macs", np.array([row.macs for row in rows], float), run),
-        _best_fit("flops", np.array([row.paper_flops for row in rows], float), run),
-        _best_fit("parameters", np.array([row.parameters for row in rows], float), run),
+        Fit("table", 1.0, summarize(run, [row.layers for row in rows])),
+        _best_fit("macs", [row.macs for row in rows], run),
+        _best_fit("flops", [row.paper_flops for row in rows], run),
+        _best_fit("parameters", [row.parameters for row in rows], run),
     ]
 
 
@@ -134,43 +115,22 @@ def accuracy_of(space: str, rows: Sequence[ValidationRow]) -> Accuracy:
     """What a table remembers of a validation.
 
     Raises:
-        TableError: There are fewer than three networks.
+        TableError: There are too few networks for ranks.
     """
-    table = fits(rows)[0]
-    return Accuracy(space, len(rows), table.mape, table.bias, table.worst, table.rank_correlation)
+    errors = fits(rows)[0].errors
+    if errors.spearman is None:
+        raise TableError(f"{space}: {len(rows)} networks are too few, or too much alike, for ranks")
+    return Accuracy(space, len(rows), errors.mape, errors.bias, errors.worst, errors.spearman)
 
 
-_Floats = NDArray[np.float64]
-
-
-def _fit(name: str, units: _Floats, run: _Floats, constant: float) -> Fit:
-    errors = constant * units / run - 1
-    sizes = np.abs(errors)
-    return Fit(
-        name,
-        constant,
-        float(sizes.mean()),
-        float(errors.mean()),
-        float(sizes.max()),
-        tuple(float((sizes <= bound).mean()) for bound in BOUNDS),
-        _rank_correlation(units, run),
-    )
-
-
-def _rank_correlation(units: _Floats, run: _Floats) -> float:
-    if np.ptp(units) == 0 or np.ptp(run) == 0:
-        return 0.0  # all alike: there are no ranks
-    return float(spearmanr(units, run).statistic)
-
-
-def _best_fit(name: str, units: _Floats, run: _Floats) -> Fit:
+def _best_fit(name: str, units: Sequence[int], run: Sequence[int]) -> Fit:
     """With the constant of the smallest mean error: a weighted median of cycles a unit.
 
     The mean of abs(c u / r - 1) is that of (u / r) abs(c - r / u), which the median of r / u with
     weights u / r minimizes.
     """
-    ratios, weights = run / units, units / run
+    ratios = np.asarray(run, float) / np.asarray(units, float)
     order = np.argsort(ratios)
-    passed = np.cumsum(weights[order])
-    middle = int(np.searchsorted(passed, passed[-1] / 2))
-    return _fit(name, units, run, float(ratios[order][middle]))
+    passed = np.cumsum(1 / ratios[order])
+    constant = float(ratios[order][int(np.searchsorted(passed, passed[-1] / 2))])
+    return Fit(name, constant, summarize(run, [constant * each for each in units]))

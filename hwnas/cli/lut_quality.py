@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from hwnas.accuracy import BOUNDS, accuracy_of, compare, fits
+from hwnas.accuracy import accuracy_of, compare, fits
 from hwnas.cli._output import (
     DEFAULT_TABLE,
     BoardOption,
@@ -137,7 +137,7 @@ def check(
 def validate(
     board: BoardOption,
     space: Annotated[list[str], typer.Option(help="Networks of this space; repeatable.")],
-    networks: Annotated[int, typer.Option(min=3, help="How many of each space.")] = 50,
+    networks: Annotated[int, typer.Option(min=5, help="How many of each space.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
     kernels: KernelsOption = CMSIS_NN.name,
     optimization: OptimizationOption = Optimization.SPEED,
@@ -175,17 +175,19 @@ def validate(
             shown = table(
                 f"{name}: {len(rows)} networks, end to end ({target.provenance})",
                 "predictor", "cycles a unit", "MAPE", "bias", "worst",
-                *(f"within {bound:.0%}" for bound in BOUNDS), "rank correlation",
+                "within 1%", "within 5%", "within 10%", "rank correlation",
             )  # fmt: skip
             for fit in found:
                 shown.add_row(
                     fit.predictor,
                     "not fitted" if fit.predictor == "table" else f"{fit.constant:.3g}",
-                    f"{fit.mape:.2%}",
-                    f"{fit.bias:+.2%}",
-                    f"{fit.worst:.2%}",
-                    *(f"{hit:.0%}" for hit in fit.hits),
-                    f"{fit.rank_correlation:.4f}",
+                    f"{fit.errors.mape:.2%}",
+                    f"{fit.errors.bias:+.2%}",
+                    f"{fit.errors.worst:.2%}",
+                    f"{fit.errors.within_1:.0%}",
+                    f"{fit.errors.within_5:.0%}",
+                    f"{fit.errors.within_10:.0%}",
+                    "too few" if fit.errors.spearman is None else f"{fit.errors.spearman:.4f}",
                 )
             console.print(shown)
     if plot is not None:

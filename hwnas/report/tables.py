@@ -38,7 +38,7 @@ def plot_validation(rows: Sequence[ValidationRow], path: Path | str, title: str)
     """Draw what the table and MACs predict against end-to-end cycles; write a PNG, PDF or SVG.
 
     Raises:
-        TableError: There are fewer than three networks.
+        TableError: There is no network.
         HwnasError: matplotlib is not installed, or the file cannot be written.
     """
     table, macs, *_ = fits(rows)
@@ -49,14 +49,14 @@ def plot_validation(rows: Sequence[ValidationRow], path: Path | str, title: str)
         [macs.constant * row.macs for row in rows],
         s=14,
         color="#bbbbbb",
-        label=f"MACs times {macs.constant:.2g}: mean error {macs.mape:.0%}",
+        label=f"MACs times {macs.constant:.2g}: mean error {macs.errors.mape:.0%}",
     )
     axes.scatter(
         run,
         [row.layers for row in rows],
         s=14,
         color="#0072b2",
-        label=f"sum over layers: mean error {table.mape:.2%}",
+        label=f"sum over layers: mean error {table.errors.mape:.2%}",
     )
     axes.plot([min(run), max(run)], [min(run), max(run)], color="#999999", linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="cycles, end to end", ylabel="cycles, predicted")

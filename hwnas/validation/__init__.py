@@ -4,10 +4,10 @@ Rows come from a data file (``published.toml``) with the source of each. :func:`
 they are of on the virtual boards and tells the errors, per row and summed up.
 """
 
+from hwnas._statistics import ErrorSummary, summarize
 from hwnas.validation._compare import Comparison, SkippedRow, Validation
 from hwnas.validation._published import PUBLISHED, PublishedRow, Setup, Split, load_rows
 from hwnas.validation._run import validate
-from hwnas.validation._statistics import ErrorSummary, summarize
 from hwnas.validation._subjects import Subject, Unit
 
 __all__ = [

@@ -8,9 +8,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
+from hwnas._statistics import ErrorSummary, summarize
 from hwnas.target import TargetIdentity
 from hwnas.validation._published import PublishedRow
-from hwnas.validation._statistics import ErrorSummary, summarize
 from hwnas.validation._subjects import Unit, cycles_of
 
 _QUANTITIES: Final[Mapping[Unit, str]] = MappingProxyType(
