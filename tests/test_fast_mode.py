@@ -5,7 +5,6 @@ Each snippet loads and stores in another way; what the mode tells must be what h
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import sys
@@ -24,14 +23,13 @@ from virtual.build import RESULTS, asm_main, build, needs_compiler
 
 from hwnas.boards import BoardSpec, load_board
 from hwnas.errors import BoardError
-from hwnas.resources import CACHE_VARIABLE
 from hwnas.virtual import VirtualBoard, _native, _native_accesses
 from hwnas.virtual.accesses._values import Operator, Register, Value, calculate, computed, constant
-from hwnas.virtual.code import AccessPrograms, BlockPrices, Code
+from hwnas.virtual.code import AccessPrograms
 from hwnas.virtual.collector import SharedMemory
 from hwnas.virtual.counters import Counters
 from hwnas.virtual.edge_counters import EdgeCounters
-from hwnas.virtual.timing import CortexM4, timing_identity
+from hwnas.virtual.timing import timing_identity
 
 BASE = 0x0800_0000
 RAM = 0x2000_0000
@@ -344,83 +342,9 @@ def test_the_mode_is_part_of_the_timing_identity() -> None:
         assert timing_identity(spec) == f"{exact}, fast/1"
 
 
-# What is kept between processes
-
-
-NOP = bytes.fromhex("00bf")
-
-
-def prices(file: Path | None) -> BlockPrices:
-    return BlockPrices(BASE, NOP * 8, CortexM4(), file)
-
-
-def test_prices_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "new" / "prices.json"
-    made = prices(file)
-    cost = made.price(BASE, 4)
-    made.save()
-    monkeypatch.setattr(Code, "decode", lambda *_: pytest.fail("was decoded again"))
-    assert prices(file).price(BASE, 4) == cost
-
-
-@pytest.mark.parametrize("damage", ["", "x", "{}", "0\n[[1, 2, 3, 4]]", "more"])
-def test_a_damaged_file_counts_for_nothing(tmp_path: Path, damage: str) -> None:
-    file = tmp_path / "prices.json"
-    made = prices(file)
-    cost = made.price(BASE, 4)
-    made.save()
-    file.write_text(file.read_text() + damage if damage == "more" else damage)
-    assert prices(file).price(BASE, 4) == cost
-
-
-def test_a_file_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    made = prices(tmp_path / "file" / "prices.json")
-    made.price(BASE, 4)
-    made.save()
-
-
-def test_nothing_is_written_that_is_not_new(tmp_path: Path) -> None:
-    file = tmp_path / "prices.json"
-    prices(file).save()
-    assert not file.exists()
-
-
-@pytest.mark.parametrize("board", ["nucleo_l496zg", "nucleo_f767zi"])
-def test_a_closed_board_keeps_what_it_worked_out(
-    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hwnas.virtual import code
-
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    from hwnas.firmware import find_image
-
-    elf = find_image(load_board(board)).elf
-    for made in (code.block_prices, code.edge_prices, code.access_programs):
-        made.cache_clear()
-    try:
-        with VirtualBoard(load_board(board), elf) as opened:
-            opened.read(10)
-            cycles = opened.cycles
-        files = sorted((tmp_path / "timing").glob("*.json"))
-        kinds = {file.name.split("-")[0] for file in files}
-        edges = {"blocks"} if board == "nucleo_f767zi" else set()
-        assert kinds == {"prices", "programs"} | edges
-        assert all(json.loads(file.read_text().partition("\n")[2]) for file in files)
-        for made in (code.block_prices, code.edge_prices, code.access_programs):
-            made.cache_clear()
-        monkeypatch.setattr(Code, "decode", lambda *_: pytest.fail("was decoded again"))
-        with VirtualBoard(load_board(board), elf) as opened:
-            opened.read(10)
-            assert opened.cycles == cycles
-    finally:
-        for made in (code.block_prices, code.edge_prices, code.access_programs):
-            made.cache_clear()
-
-
 def test_the_callback_of_the_hook_lets_no_exception_out() -> None:
     """ctypes would print it and go on: it is kept, and raised once emulation has stopped."""
-    counters = Counters(BASE, NOP * 8, BASE, 16, None, None)
+    counters = Counters(BASE, bytes.fromhex("00bf") * 8, BASE, 16, None, None)
 
     def refuse(address: int, size: int) -> list[int]:
         raise BoardError("no instructions")

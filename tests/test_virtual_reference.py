@@ -129,7 +129,7 @@ def test_counted_blocks_cost_what_the_reference_says(
     reference: ModuleType, backend: BoardBackend, flash: dict[int, bytes], network: Network
 ) -> None:
     image = Image.read(backend.image.elf)
-    with VirtualBoard(load_board(BOARD), image.elf, flash) as board:
+    with VirtualBoard(load_board(BOARD), backend.image.elf, flash) as board:
         client = BoardClient(board)
         plan = compiled(network, backend)
         client.load(plan.data)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import capstone
 
@@ -32,7 +33,6 @@ class Code:
     def __init__(self, base: int, code: bytes) -> None:
         self._base = base
         self._code = code
-        self._decoder = decoder()
 
     def decode(self, address: int, size: int) -> list[Any]:
         """The instructions of a block, with details.
@@ -45,7 +45,7 @@ class Code:
             BoardError: The bytes there are no instructions.
         """
         start = address - self._base
-        instructions = list(self._decoder.disasm(self._code[start : start + size], address))
+        instructions = list(_OF_THREAD.decoder.disasm(self._code[start : start + size], address))
         if sum(instruction.size for instruction in instructions) != size:
             raise BoardError(
                 f"the {size} bytes of code at {address:#010x} ran, but cannot be decoded"
@@ -272,6 +272,16 @@ def decoder() -> Any:
     made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
     made.detail = True
     return made
+
+
+class _OfThread(threading.local):
+    """A decoder of the thread's own: while it decodes, it remembers the IT block it is in."""
+
+    def __init__(self) -> None:
+        self.decoder = decoder()
+
+
+_OF_THREAD: Final = _OfThread()
 
 
 @lru_cache(maxsize=8)
