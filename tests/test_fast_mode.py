@@ -150,7 +150,7 @@ def snippets() -> dict[str, bytes]:
 @pytest.mark.parametrize("code", SNIPPETS)
 def test_addresses_follow_from_what_registers_hold(code: str, snippets: dict[str, bytes]) -> None:
     data = snippets[code]
-    program = AccessPrograms(BASE, data, EdgeCounters).program(BASE, len(data))
+    program = AccessPrograms(BASE, data, EdgeCounters).of(BASE, len(data))
     rng = random.Random(code)
     for _ in range(5):
         registers = {name: rng.randrange(1 << 32) for name in NAMES} | {"r8": RAM}
@@ -162,7 +162,7 @@ def test_addresses_follow_from_what_registers_hold(code: str, snippets: dict[str
 
 def program_of(data: str, collector: type[Counters] | type[EdgeCounters]) -> list[int]:
     code = bytes.fromhex(data)
-    return AccessPrograms(BASE, code, collector).program(BASE, len(code))
+    return AccessPrograms(BASE, code, collector).of(BASE, len(code))
 
 
 def test_what_cannot_be_told_keeps_its_place() -> None:

@@ -34,26 +34,26 @@ def prices(file: Path | None) -> BlockPrices:
 def test_prices_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "new" / "prices.json"
     made = prices(file)
-    cost = made.price(BASE, 4)
+    cost = made.of(BASE, 4)
     made.save()
     monkeypatch.setattr(Code, "decode", lambda *_: pytest.fail("was decoded again"))
-    assert prices(file).price(BASE, 4) == cost
+    assert prices(file).of(BASE, 4) == cost
 
 
 @pytest.mark.parametrize("damage", ["", "x", "{}", "0\n[[1, 2, 3, 4]]", "more"])
 def test_a_damaged_file_counts_for_nothing(tmp_path: Path, damage: str) -> None:
     file = tmp_path / "prices.json"
     made = prices(file)
-    cost = made.price(BASE, 4)
+    cost = made.of(BASE, 4)
     made.save()
     file.write_text(file.read_text() + damage if damage == "more" else damage)
-    assert prices(file).price(BASE, 4) == cost
+    assert prices(file).of(BASE, 4) == cost
 
 
 def test_a_file_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     made = prices(tmp_path / "file" / "prices.json")
-    made.price(BASE, 4)
+    made.of(BASE, 4)
     made.save()
 
 
@@ -123,7 +123,7 @@ class Busy(BlockPrices):
     """Prices to which another thread adds one while they are written."""
 
     def row(self, key: Any, item: Any) -> list[Any]:
-        self.price(BASE + 2 * len(self._items), 2)
+        self.of(BASE + 2 * len(self._items), 2)
         return super().row(key, item)
 
 
@@ -131,10 +131,10 @@ def test_prices_may_be_added_while_they_are_written(tmp_path: Path) -> None:
     file = tmp_path / "prices.json"
     made = Busy(BASE, NOP * 8, CortexM4(), file)
     for _ in range(2):
-        made.price(BASE, 4)
+        made.of(BASE, 4)
         made.save()
     again = prices(file)
-    assert (again._saved, again.price(BASE, 4)) == (2, BlockCost(2, 2))
+    assert (again._saved, again.of(BASE, 4)) == (2, BlockCost(2, 2))
 
 
 IT_BLOCKS = bytes.fromhex("01bf" + "0031" * 4) * 400

@@ -29,6 +29,8 @@ from hwnas.virtual.counters import Counters
 BOARD = "nucleo_l496zg"
 SPEC = load_board(BOARD)
 FLASH = SPEC.flash.base
+PATIENCE_S = 600
+"""Longer than a busy machine takes for anything here."""
 
 
 def start(body: str, *, exact: bool = False, **settings: int) -> VirtualBoard:
@@ -67,10 +69,10 @@ def replay(
     sent: Iterable[bytes], *, exact: bool = False
 ) -> tuple[int, tuple[BlockCount, ...], bytes]:
     with VirtualBoard(SPEC, find_image(BOARD).elf, exact=exact) as board:
-        answers = board.read(10)
+        answers = board.read(PATIENCE_S)
         for data in sent:
             board.write(data)
-            answers += board.read(10)
+            answers += board.read(PATIENCE_S)
         return board.cycles, board.block_counts, answers
 
 

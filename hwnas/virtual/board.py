@@ -18,7 +18,7 @@ from hwnas.virtual.code import block_prices, edge_prices
 from hwnas.virtual.edge_counters import EdgeCounters
 from hwnas.virtual.edge_meter import EdgeMeter
 from hwnas.virtual.machine import Machine
-from hwnas.virtual.meter import CycleMeter, StillMeter
+from hwnas.virtual.meter import CycleMeter, Meter, StillMeter
 from hwnas.virtual.peripherals import PinLevel
 from hwnas.virtual.serial_line import SerialLine
 from hwnas.virtual.timing import (
@@ -252,7 +252,7 @@ class VirtualBoard(Transport):
         self._markers.append(MarkerEvent(self._meter.peek(), pin.name, pin.level))
 
 
-def _meter(spec: BoardSpec, machine: Machine) -> CycleMeter | EdgeMeter | StillMeter:
+def _meter(spec: BoardSpec, machine: Machine) -> Meter | StillMeter:
     if spec.timing is None:
         return StillMeter()
     core, memory, base = core_model(spec), memory_model(spec), spec.flash.base

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ Rows = list[list[Any]]
 _DIGITS: Final = 32
 
 
-class Kept(Generic[Key, Item]):
+class Kept(ABC, Generic[Key, Item]):
     """A dictionary that can be read from a file and written to it.
 
     A file that is not as it was written counts for nothing, and one that cannot be written is done
@@ -51,17 +52,17 @@ class Kept(Generic[Key, Item]):
             _write(self._file, rows)
         self._saved = len(items)
 
+    @abstractmethod
     def key(self, row: list[Any]) -> Key:
         """The key in a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def item(self, row: list[Any]) -> Item:
         """The item in a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def row(self, key: Key, item: Item) -> list[Any]:
         """A row with a key and its item."""
-        raise NotImplementedError
 
 
 def file_for(kind: str, base: int, code: bytes, model: str) -> Path:
