@@ -113,6 +113,7 @@ class VirtualBoard(Transport):
         image = Image.read(elf)
         self._machine = machine = Machine(spec, image, flash_data or {}, exact=exact)
         counters = machine.counters
+        self._clock_hz = spec.core.clock_hz
         self._meter = _meter(spec, machine)
         self._line = SerialLine(
             lambda: self._granted_blocks - counters.blocks_left, self._become_idle
@@ -167,6 +168,13 @@ class VirtualBoard(Transport):
                 break
         self._host_seconds += time.monotonic() - start
         return self._line.drain()
+
+    def now_s(self) -> float:
+        """Simulated time since the board was switched on, in seconds; see :meth:`Transport.now_s`.
+
+        It stands still on a board without a cycle model.
+        """
+        return self.cycles / self._clock_hz
 
     def close(self) -> None:
         """Switches the board off; see :meth:`Transport.close`."""
