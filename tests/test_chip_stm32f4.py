@@ -468,8 +468,11 @@ def mask(fields: dict[str, tuple[int, int]], name: str) -> int:
     return sum(((1 << width) - 1) << bit for bit, width in parts)
 
 
-def defines(header: str) -> dict[str, str]:
-    text = (data_dir("firmware") / "chips" / header).read_text()
+REGISTERS = ("stm32.h", "stm32f4_f7.h", "stm32f4.h")
+
+
+def defines(*headers: str) -> dict[str, str]:
+    text = "".join((data_dir("firmware") / "chips" / header).read_text() for header in headers)
     return dict(re.findall(r"^#define (\w+(?:\(\w+\))?) (.+?)(?:\s*/\*.*)?$", text, re.MULTILINE))
 
 
@@ -482,7 +485,7 @@ def number(text: str) -> int:
 
 def test_the_addresses_of_the_firmware_are_those_of_the_svd() -> None:
     addresses, _ = described()
-    found = defines("stm32f4.h")
+    found = defines(*REGISTERS)
     bases = {name: number(text) for name, text in found.items() if name.endswith("_BASE")}
     assert bases.pop("GPIO_BASE") == addresses["GPIOA_BASE"]
     assert bases == {name: addresses[name] for name in bases}
@@ -491,7 +494,7 @@ def test_the_addresses_of_the_firmware_are_those_of_the_svd() -> None:
         for name, text in found.items()
         for base, offset in re.findall(r"REGISTER\((\w+) \+ (\w+)\)", text)
     }
-    assert len(registers) == 9
+    assert len(registers) == 13
     assert registers == {name: addresses[name] for name in registers}
     ports = [addresses[f"GPIO{letter}_BASE"] for letter in "ABCDEFGHIJK"]
     assert ports == [GPIOA + 0x400 * index for index in range(11)]
@@ -500,7 +503,7 @@ def test_the_addresses_of_the_firmware_are_those_of_the_svd() -> None:
 def test_the_bits_of_the_firmware_are_those_of_the_svd() -> None:
     _, fields = described()
     checked = set()
-    for name, text in defines("stm32f4.h").items():
+    for name, text in defines(*REGISTERS).items():
         register = re.match(r"(FLASH_ACR|PWR_CSR|PWR_CR|RCC_\w+?)_(\w+)", name)
         if register is None or text.startswith("REGISTER") or name.endswith("_BASE"):
             continue
