@@ -86,9 +86,12 @@ def build(folder: Path) -> None:
             raise SystemExit(f"{command[0]} failed:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
-def start(folder: Path, target: str, *limits: str) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, target: str, *limits: str, seeds: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Starts a fuzzer on the corpus that earlier runs left, and the seeds; it writes a log."""
-    corpus = folder / "corpus" / target
+    seeds = seeds or folder / "seeds" / target
+    corpus = folder / "corpus" / seeds.name
     corpus.mkdir(parents=True, exist_ok=True)
     command = [
         str(folder / f"fuzz_{target}"),
@@ -98,7 +101,7 @@ def start(folder: Path, target: str, *limits: str) -> subprocess.Popen[bytes]:
         "-print_final_stats=1",
         f"-artifact_prefix={folder}/{target}-",
         str(corpus),
-        str(folder / "seeds" / target),
+        str(seeds),
     ]
     with log_of(folder, target).open("wb") as log:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwnas.boards import BoardSpec
+from hwnas.boards import BoardSpec, load_board
 from hwnas.virtual.chips import ResetCause, Wiring, make_chip
 from hwnas.virtual.peripherals import Peripheral, PinLevel
 from hwnas.virtual.serial_line import SerialLine
@@ -50,3 +50,33 @@ class ChipBus:
 
     def _reset(self) -> None:
         self.resets += 1
+
+
+RCC, FLASH, PWR, LPUART, GPIOG = 0x4002_1000, 0x4002_2000, 0x4000_7000, 0x4000_8000, 0x4800_1800
+CR, CFGR, PLLCFGR, AHB2ENR, APB1ENR1, APB1ENR2 = (
+    RCC + offset for offset in (0x00, 0x08, 0x0C, 0x4C, 0x58, 0x5C)
+)
+"""Of the STM32L4 (RM0351, section "Memory map and register boundary addresses")."""
+
+
+class L496Bus(ChipBus):
+    """The chip of the NUCLEO-L496ZG, and the steps that its firmware takes."""
+
+    def __init__(self) -> None:
+        super().__init__(load_board("nucleo_l496zg"))
+
+    def start_as_the_board_says(self) -> None:
+        """80 MHz from HSI16 through the PLL, four wait states, LPUART1 on PG7 and PG8."""
+        self[FLASH] = 0x604
+        self[CR] = self[CR] | 1 << 8
+        self[PLLCFGR] = 2 | 1 << 4 | 20 << 8 | 1 << 24
+        self[CR] = self[CR] | 1 << 24
+        self[CFGR] = 3
+        self[AHB2ENR] = 1 << 6 | 1 << 3
+        self[APB1ENR1] = 1 << 28
+        self[APB1ENR2] = 1
+        self[PWR + 4] = 1 << 9
+        self[GPIOG] = 2 << 14 | 2 << 16
+        self[GPIOG + 0x20], self[GPIOG + 0x24] = 8 << 28, 8
+        self[LPUART + 0x0C] = 22222
+        self[LPUART] = 0b1101

@@ -6,35 +6,39 @@ import re
 import select
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+
+import pytest
+
+from hwnas.device import BoardClient
+from hwnas.device.serial import SerialTransport
+from hwnas.firmware import FirmwareImage, pool_contents
 
 MACHINES = {"mps2_an386": "mps2-an386", "mps2_an500": "mps2-an500"}
 """QEMU's names by the boards'."""
 START_TIMEOUT_S = 30.0
-
-
-def available() -> bool:
-    return shutil.which("qemu-system-arm") is not None
+needs_qemu = pytest.mark.skipif(
+    shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed"
+)
 
 
 class Qemu:
     """A running machine; ``port`` is the name of its serial port."""
 
-    def __init__(
-        self, elf: Path, board: str = "mps2_an386", data: Mapping[int, Path] | None = None
-    ) -> None:
-        """``data`` are files to be loaded beside the image, by address."""
-        loaders = [
-            part
-            for address, file in (data or {}).items()
-            for part in ("-device", f"loader,file={file},addr={address:#x},force-raw=on")
-        ]
+    def __init__(self, image: FirmwareImage, *, pool: bool = False) -> None:
+        """``pool`` loads the synthetic parameters beside the image."""
+        self._folder = tempfile.TemporaryDirectory()
+        loaders = []
+        for address, content in (pool_contents(image.manifest) if pool else {}).items():
+            file = Path(self._folder.name, f"{address:x}.bin")
+            file.write_bytes(content)
+            loaders += ["-device", f"loader,file={file},addr={address:#x},force-raw=on"]
         self._process = subprocess.Popen(
-            ["qemu-system-arm", "-M", MACHINES[board], "-kernel", str(elf), *loaders, "-nographic",
-             "-serial", "pty", "-monitor", "none"],
+            ["qemu-system-arm", "-M", MACHINES[image.manifest.board], "-kernel", str(image.elf),
+             *loaders, "-nographic", "-serial", "pty", "-monitor", "none"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -44,6 +48,12 @@ class Qemu:
         except BaseException:
             self.kill()
             raise
+
+    def connect(self) -> BoardClient:
+        """A client, once the firmware has booted."""
+        client = BoardClient(SerialTransport(self.port))
+        client.wait_ready(timeout_s=START_TIMEOUT_S)
+        return client
 
     def _find_port(self) -> str:
         assert self._process.stdout is not None
@@ -67,6 +77,7 @@ class Qemu:
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,6 @@ from hwnas.boards import BoardSpec, load_board
 from hwnas.device import BoardClient
 from hwnas.errors import BoardError, BoardMismatchError
 from hwnas.firmware import find_image
-from hwnas.resources import data_dir
 from hwnas.virtual import VirtualBoard
 from hwnas.virtual.chips import ResetCause, Stm32F7
 from hwnas.virtual.peripherals import PinLevel
@@ -427,20 +425,3 @@ def test_the_firmware_starts_caches_and_counter() -> None:
         assert chip.scs.instruction_cache_on and chip.scs.data_cache_on
         assert chip.dwt.read(0) == 0x4000_0001
         chip.check_clock()
-
-
-def defines(header: str) -> dict[str, str]:
-    text = (data_dir("firmware") / "chips" / header).read_text(encoding="utf-8")
-    return dict(re.findall(r"^#define (\w+(?:\(\w+\))?) (.+?)(?: +/\*.*)?$", text, re.M))
-
-
-def test_the_firmware_names_what_both_families_have_alike() -> None:
-    """Those of the STM32F4 are held against its SVD."""
-    older, newer = defines("stm32f4.h"), defines("stm32f7.h")
-    shared = set(older) & set(newer)
-    assert len(shared) > 40
-    for name in shared:
-        assert older[name] == newer[name], name
-    assert set(newer) - shared == {
-        "RCC_CR_HSEON", "RCC_CR_HSERDY", "RCC_CR_HSEBYP", "RCC_PLLCFGR_SRC_HSE"
-    }  # fmt: skip

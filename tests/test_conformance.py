@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from qemu import MACHINES, Qemu, available
+from qemu import MACHINES, Qemu, needs_qemu
 
 from hwnas.backend import virtual_client
 from hwnas.boards import list_boards, load_board
 from hwnas.device import BoardClient
-from hwnas.device.serial import SerialTransport
-from hwnas.firmware import FirmwareManifest, find_image, pool_contents
+from hwnas.firmware import FirmwareManifest, find_image
 from hwnas.selftest import KERNEL_CASES, CheckState, run_kernel, run_selftest
 from hwnas.testing import BoardConformance
 from hwnas.virtual.chips import CHIPS
@@ -35,22 +33,16 @@ class OnTheVirtualBoard(BoardConformance):
 
 class InQemu(OnTheVirtualBoard):
     host_clock = True
-    port: ClassVar[str]
+    machine: ClassVar[Qemu]
 
     @pytest.fixture(scope="class", autouse=True)
-    def machine(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        data: dict[int, Path] = {}
-        for address, content in pool_contents(find_image(self.board).manifest).items():
-            data[address] = tmp_path_factory.mktemp("pool") / "pool.bin"
-            data[address].write_bytes(content)
-        with Qemu(find_image(self.board).elf, self.board, data) as running:
-            type(self).port = running.port
+    def run_machine(self) -> Iterator[None]:
+        with Qemu(find_image(self.board), pool=True) as running:
+            type(self).machine = running
             yield
 
     def open_client(self) -> BoardClient:
-        client = BoardClient(SerialTransport(self.port))
-        client.wait_ready(timeout_s=30)
-        return client
+        return self.machine.connect()
 
 
 def suite(base: type[OnTheVirtualBoard], board: str) -> type[OnTheVirtualBoard]:
@@ -61,9 +53,7 @@ for _name in VIRTUAL:
     _made = suite(OnTheVirtualBoard, _name)
     globals()[_made.__name__] = _made
 for _name in MACHINES:
-    _made = pytest.mark.skipif(not available(), reason="qemu-system-arm is not installed")(
-        suite(InQemu, _name)
-    )
+    _made = needs_qemu(suite(InQemu, _name))
     globals()[_made.__name__] = _made
 
 

@@ -5,7 +5,6 @@ Each snippet loads and stores in another way; what the mode tells must be what h
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import sys
@@ -23,15 +22,15 @@ from timing_rules import assembled
 from virtual.build import RESULTS, asm_main, build, needs_compiler
 
 from hwnas.boards import BoardSpec, load_board
+from hwnas.elf import Image
 from hwnas.errors import BoardError
-from hwnas.resources import CACHE_VARIABLE
 from hwnas.virtual import VirtualBoard, _native, _native_accesses
 from hwnas.virtual.accesses._values import Operator, Register, Value, calculate, computed, constant
-from hwnas.virtual.code import AccessPrograms, BlockPrices, Code
+from hwnas.virtual.code import AccessPrograms
 from hwnas.virtual.collector import SharedMemory
 from hwnas.virtual.counters import Counters
 from hwnas.virtual.edge_counters import EdgeCounters
-from hwnas.virtual.timing import CortexM4, timing_identity
+from hwnas.virtual.timing import timing_identity
 
 BASE = 0x0800_0000
 RAM = 0x2000_0000
@@ -151,7 +150,7 @@ def snippets() -> dict[str, bytes]:
 @pytest.mark.parametrize("code", SNIPPETS)
 def test_addresses_follow_from_what_registers_hold(code: str, snippets: dict[str, bytes]) -> None:
     data = snippets[code]
-    program = AccessPrograms(BASE, data, EdgeCounters).program(BASE, len(data))
+    program = AccessPrograms(BASE, data, EdgeCounters).of(BASE, len(data))
     rng = random.Random(code)
     for _ in range(5):
         registers = {name: rng.randrange(1 << 32) for name in NAMES} | {"r8": RAM}
@@ -163,7 +162,7 @@ def test_addresses_follow_from_what_registers_hold(code: str, snippets: dict[str
 
 def program_of(data: str, collector: type[Counters] | type[EdgeCounters]) -> list[int]:
     code = bytes.fromhex(data)
-    return AccessPrograms(BASE, code, collector).program(BASE, len(code))
+    return AccessPrograms(BASE, code, collector).of(BASE, len(code))
 
 
 def test_what_cannot_be_told_keeps_its_place() -> None:
@@ -172,6 +171,7 @@ def test_what_cannot_be_told_keeps_its_place() -> None:
     native = _native_accesses
     steps = np.array(program[-2 * native.STEP_SIZE :]).reshape(2, -1)
     assert steps[:, native.KIND].tolist() == [native.UNKNOWN, native.READ]
+    assert steps[:, native.OTHER].tolist() == [0, 0]
 
 
 def test_what_costs_nothing_has_no_program() -> None:
@@ -215,6 +215,34 @@ def test_what_is_not_told_is_counted(name: str) -> None:
     with VirtualBoard(timed_as(name), build(asm_main(body))) as board:
         board.read(10)
         assert board.untold_accesses == 1
+
+
+@needs_compiler
+def test_a_load_behind_one_that_is_not_told_is_compared_with_nothing() -> None:
+    """The address of the one before is not known, and that of an earlier one says nothing."""
+    body = """
+        ldr r3, =0x20000100
+        b 1f
+    1:  clz r1, r3              @ not followed: 2
+        ldr r4, [r3]
+        ldr r5, [r3, r1]        @ not told
+        ldr r6, [r3, #4]        @ another bank than the first one's
+        ldr r7, [r3, #12]
+        b 2f
+    2:  nop
+    """
+    elf = build(asm_main(body))
+    (main,) = (address for address, name in Image.read(elf).functions if name == "main")
+    compared = {}
+    for exact in (False, True):
+        with VirtualBoard(timed_as("nucleo_f767zi"), elf, exact=exact) as board:
+            board.read(10)
+            counters = board._machine.counters
+            assert isinstance(counters, EdgeCounters)
+            row = counters.rows()[:, _native.ADDRESS].tolist().index(main) + 1
+            compared[exact] = [part[row, 1:5].tolist() for part in counters.bank_pairs()]
+    assert compared[True] == [[1, 1, 1, 0], [1, 0, 1, 0]]
+    assert compared[False] == [[0, 0, 1, 0], [0, 0, 1, 0]]
 
 
 words = st.integers(0, WORD) | st.sampled_from([0, 1, 31, 32, 33, 255, 256, 1 << 31, WORD])
@@ -341,86 +369,12 @@ def test_the_mode_is_part_of_the_timing_identity() -> None:
     for board in BOARDS:
         spec = load_board(board)
         exact = timing_identity(spec, exact=True)
-        assert timing_identity(spec) == f"{exact}, fast/1"
-
-
-# What is kept between processes
-
-
-NOP = bytes.fromhex("00bf")
-
-
-def prices(file: Path | None) -> BlockPrices:
-    return BlockPrices(BASE, NOP * 8, CortexM4(), file)
-
-
-def test_prices_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "new" / "prices.json"
-    made = prices(file)
-    cost = made.price(BASE, 4)
-    made.save()
-    monkeypatch.setattr(Code, "decode", lambda *_: pytest.fail("was decoded again"))
-    assert prices(file).price(BASE, 4) == cost
-
-
-@pytest.mark.parametrize("damage", ["", "x", "{}", "0\n[[1, 2, 3, 4]]", "more"])
-def test_a_damaged_file_counts_for_nothing(tmp_path: Path, damage: str) -> None:
-    file = tmp_path / "prices.json"
-    made = prices(file)
-    cost = made.price(BASE, 4)
-    made.save()
-    file.write_text(file.read_text() + damage if damage == "more" else damage)
-    assert prices(file).price(BASE, 4) == cost
-
-
-def test_a_file_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    made = prices(tmp_path / "file" / "prices.json")
-    made.price(BASE, 4)
-    made.save()
-
-
-def test_nothing_is_written_that_is_not_new(tmp_path: Path) -> None:
-    file = tmp_path / "prices.json"
-    prices(file).save()
-    assert not file.exists()
-
-
-@pytest.mark.parametrize("board", ["nucleo_l496zg", "nucleo_f767zi"])
-def test_a_closed_board_keeps_what_it_worked_out(
-    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hwnas.virtual import code
-
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    from hwnas.firmware import find_image
-
-    elf = find_image(load_board(board)).elf
-    for made in (code.block_prices, code.edge_prices, code.access_programs):
-        made.cache_clear()
-    try:
-        with VirtualBoard(load_board(board), elf) as opened:
-            opened.read(10)
-            cycles = opened.cycles
-        files = sorted((tmp_path / "timing").glob("*.json"))
-        kinds = {file.name.split("-")[0] for file in files}
-        edges = {"blocks"} if board == "nucleo_f767zi" else set()
-        assert kinds == {"prices", "programs"} | edges
-        assert all(json.loads(file.read_text().partition("\n")[2]) for file in files)
-        for made in (code.block_prices, code.edge_prices, code.access_programs):
-            made.cache_clear()
-        monkeypatch.setattr(Code, "decode", lambda *_: pytest.fail("was decoded again"))
-        with VirtualBoard(load_board(board), elf) as opened:
-            opened.read(10)
-            assert opened.cycles == cycles
-    finally:
-        for made in (code.block_prices, code.edge_prices, code.access_programs):
-            made.cache_clear()
+        assert timing_identity(spec) == f"{exact}, fast/2"
 
 
 def test_the_callback_of_the_hook_lets_no_exception_out() -> None:
     """ctypes would print it and go on: it is kept, and raised once emulation has stopped."""
-    counters = Counters(BASE, NOP * 8, BASE, 16, None, None)
+    counters = Counters(BASE, bytes.fromhex("00bf") * 8, BASE, 16, None, None)
 
     def refuse(address: int, size: int) -> list[int]:
         raise BoardError("no instructions")

@@ -7,24 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from qemu import MACHINES, Qemu, available
+from qemu import MACHINES, Qemu, needs_qemu
 from small_plan import convolution, every_operator, seal
 
 from hwnas.boards import load_board
 from hwnas.device import BoardClient, check_identity
-from hwnas.device.serial import SerialTransport
 from hwnas.errors import BoardError, BoardMismatchError, BoardProtocolError, PlanError
 from hwnas.firmware import FirmwareImage, find_image
 from hwnas.resources import CACHE_VARIABLE
 from hwnas.virtual import VirtualBoard
 
-pytestmark = pytest.mark.skipif(not available(), reason="qemu-system-arm is not installed")
-
-
-def connect(machine: Qemu) -> BoardClient:
-    client = BoardClient(SerialTransport(machine.port))
-    client.wait_ready(timeout_s=30)
-    return client
+pytestmark = needs_qemu
 
 
 @pytest.fixture(scope="module", params=MACHINES)
@@ -32,19 +25,15 @@ def image(request: pytest.FixtureRequest) -> FirmwareImage:
     return find_image(request.param)
 
 
-def start(image: FirmwareImage) -> Qemu:
-    return Qemu(image.elf, image.manifest.board)
-
-
 @pytest.fixture(scope="module")
 def machine(image: FirmwareImage) -> Iterator[Qemu]:
-    with start(image) as running:
+    with Qemu(image) as running:
         yield running
 
 
 @pytest.fixture
 def client(machine: Qemu) -> Iterator[BoardClient]:
-    with connect(machine) as opened:
+    with machine.connect() as opened:
         yield opened
 
 
@@ -111,12 +100,12 @@ def test_a_reset_forgets_the_plan(client: BoardClient, image: FirmwareImage) -> 
 
 def test_a_machine_that_dies_is_told_and_its_successor_is_found(image: FirmwareImage) -> None:
     case, expected = convolution()
-    with start(image) as first, connect(first) as client:
+    with Qemu(image) as first, first.connect() as client:
         client.load(case.plan)
         first.kill()
         with pytest.raises(BoardError, match=f"port {first.port}"):
             client.run(step_count=1)
-    with start(image) as second, connect(second) as client:
+    with Qemu(image) as second, second.connect() as client:
         with pytest.raises(BoardProtocolError, match="no plan"):
             client.run(step_count=1)
         assert case.run(client) == [expected]
@@ -131,8 +120,8 @@ def test_the_image_of_the_other_compiler_runs_as_well(
     other = find_image(image.manifest.board)
     assert other.manifest.compiler == "zig"
     case = every_operator()
-    with start(image) as running, connect(running) as client:
+    with Qemu(image) as running, running.connect() as client:
         expected = case.run(client)
-    with start(other) as running, connect(running) as client:
+    with Qemu(other) as running, running.connect() as client:
         assert client.hello().image_sha256 == other.manifest.image_sha256
         assert case.run(client) == expected

@@ -13,23 +13,17 @@ import pytest
 from exactness_cases import CASES, of_one_operator
 from flat_models import random_model
 from oracle import assert_exact, images, read_model
-from qemu import MACHINES, Qemu, available
+from qemu import MACHINES, Qemu, needs_qemu
 
 from hwnas.device import BoardClient
-from hwnas.device.serial import SerialTransport
 from hwnas.firmware import find_image
 
-pytestmark = pytest.mark.skipif(not available(), reason="qemu-system-arm is not installed")
+pytestmark = needs_qemu
 
 
 @pytest.fixture(scope="module", params=MACHINES)
 def client(request: pytest.FixtureRequest) -> Iterator[BoardClient]:
-    board: str = request.param
-    with (
-        Qemu(find_image(board).elf, board) as machine,
-        BoardClient(SerialTransport(machine.port)) as opened,
-    ):
-        opened.wait_ready(timeout_s=30)
+    with Qemu(find_image(request.param)) as machine, machine.connect() as opened:
         yield opened
 
 

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from qemu import MACHINES, Qemu, available
+from qemu import MACHINES, Qemu, needs_qemu
 
 from hwnas.backend import BoardBackend, identity_of
 from hwnas.boards import load_board
-from hwnas.device import BoardClient
 from hwnas.device.pool import BoardPool, Retries, Slot, SlotState
-from hwnas.device.serial import SerialTransport
-from hwnas.firmware import find_image, pool_contents
+from hwnas.firmware import find_image
+from hwnas.kernels import CMSIS_NN
 from hwnas.selftest import KERNEL_CASES, KernelCase, run_kernel
 from hwnas.target import Provenance
 
-pytestmark = pytest.mark.skipif(not available(), reason="qemu-system-arm is not installed")
+pytestmark = needs_qemu
 
 
 @pytest.fixture
-def machines(tmp_path: Path) -> Iterator[dict[str, Qemu]]:
-    running = {}
-    for board in MACHINES:
-        image = find_image(board)
-        data = {}
-        for address, content in pool_contents(image.manifest).items():
-            data[address] = tmp_path / f"{board}.bin"
-            data[address].write_bytes(content)
-        running[board] = Qemu(image.elf, board, data)
+def machines() -> Iterator[dict[str, Qemu]]:
+    running = {board: Qemu(find_image(board), pool=True) for board in MACHINES}
     yield running
     for machine in running.values():
         machine.kill()
@@ -39,14 +32,9 @@ def machines(tmp_path: Path) -> Iterator[dict[str, Qemu]]:
 def slot(board: str, machine: Qemu) -> Slot:
     """QEMU has no cycles: a pool takes its machines to compute, and nothing of it is stored."""
     spec, image = load_board(board), find_image(board)
-    target = identity_of(spec, image, Provenance.ESTIMATED, "")
-
-    def connect() -> BoardClient:
-        client = BoardClient(SerialTransport(machine.port))
-        client.wait_ready(timeout_s=30)
-        return client
-
-    return Slot(board, board, machine.port, lambda: BoardBackend(spec, image, connect, target))
+    target = identity_of(spec, image, CMSIS_NN, Provenance.ESTIMATED, "")
+    made = partial(BoardBackend, spec, image, machine.connect, target)
+    return Slot(board, board, machine.port, made)
 
 
 def compute(backend: BoardBackend, case: KernelCase) -> int:

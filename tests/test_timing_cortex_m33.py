@@ -110,7 +110,7 @@ RULES = [
 @pytest.mark.parametrize(("code", "data", "cycles"), RULES, ids=[rule[0] for rule in RULES])
 def test_rule(code: str, data: str, cycles: int) -> None:
     block = bytes.fromhex(data)
-    cost = BlockPrices(BASE, block, CortexM33()).price(BASE, len(block))
+    cost = BlockPrices(BASE, block, CortexM33()).of(BASE, len(block))
     assert (cost.instructions, cost.cycles) == (code.count(";") + 1, cycles)
 
 

@@ -144,7 +144,7 @@ RULES = [
 
 
 def price(code: bytes) -> tuple[int, float]:
-    cost = BlockPrices(BASE, code, CortexM4()).price(BASE, len(code))
+    cost = BlockPrices(BASE, code, CortexM4()).of(BASE, len(code))
     return cost.instructions, cost.cycles
 
 
@@ -167,7 +167,7 @@ def test_bytes_that_are_no_instructions_are_refused() -> None:
 
 def test_a_price_is_worked_out_once() -> None:
     prices = block_prices(BASE, bytes.fromhex("08685068"), CortexM4)
-    assert prices.price(BASE, 4) is prices.price(BASE, 4)
+    assert prices.of(BASE, 4) is prices.of(BASE, 4)
     assert block_prices(BASE, bytes.fromhex("08685068"), CortexM4) is prices
 
 

@@ -46,7 +46,7 @@
 #define WDT_RR_RELOAD 0x6E524635u
 #define WDT_HZ 32768u
 
-#define NRF52_WRITE_PIN(port, pin, high)     \
+#define WRITE_PIN(port, pin, high)           \
     do {                                     \
         if (high) {                          \
             GPIO_OUTSET(port) = 1u << (pin); \
@@ -58,7 +58,7 @@
 /* Makes a pin an output that starts at a level. */
 #define NRF52_START_OUTPUT(port, pin, high) \
     do {                                    \
-        NRF52_WRITE_PIN(port, pin, high);   \
+        WRITE_PIN(port, pin, high);         \
         GPIO_DIRSET(port) = 1u << (pin);    \
     } while (0)
 

@@ -1,14 +1,32 @@
-/* What all STM32 chips that hwnas knows have alike: ports and independent watchdog. The titles in quotes
- * are sections of every family's reference manual. The header of the chip's family defines what differs:
- * GPIO_BASE; STM32_PORT_ENABLES, the register whose bits from 0 on are the clocks of the ports from A on;
- * STM32_POWER_RESETS, the flags of RCC_CSR that only the supply sets; and the registers of FLASH and RCC that
- * stm32_start.h uses. */
+/* What all STM32 chips that hwnas knows have alike. The titles in quotes are sections of every family's
+ * reference manual. The header of the chip's family defines what differs: FLASH_BASE, GPIO_BASE and RCC_BASE;
+ * STM32_PORT_ENABLES, the register whose bits from 0 on are the clocks of the ports from A on;
+ * STM32_POWER_RESETS, the flags of RCC_CSR that only the supply sets; and what else stm32_start.h uses of
+ * RCC. */
 #ifndef HWNAS_STM32_H
 #define HWNAS_STM32_H
 
 #include <stdbool.h>
 
 #include "cortex_m.h"
+
+/* "Memory map". */
+#define PWR_BASE 0x40007000u
+
+/* "Flash access control register (FLASH_ACR)"; bit 3 of LATENCY is not in all, and reads as zero there. */
+#define FLASH_ACR REGISTER(FLASH_BASE + 0x00)
+#define FLASH_ACR_LATENCY 0xFu
+
+/* "Reset and clock control (RCC)". */
+#define RCC_CR REGISTER(RCC_BASE + 0x00)   /* "Clock control register" */
+#define RCC_CFGR REGISTER(RCC_BASE + 0x08) /* "Clock configuration register" */
+#define RCC_CR_PLLON (1u << 24)
+#define RCC_CR_PLLRDY (1u << 25)
+#define RCC_CFGR_SW 0x3u
+#define RCC_CFGR_SWS (0x3u << 2)
+#define RCC_CSR_PINRSTF (1u << 26)
+#define RCC_CSR_SFTRSTF (1u << 28)
+#define RCC_CSR_IWDGRSTF (1u << 29)
 
 /* "General-purpose I/Os (GPIO)"; `port` counts from A. */
 #define GPIO_STEP 0x400u
@@ -31,13 +49,13 @@
 #define STM32_SET_MODE(port, pin, mode) \
     (GPIO_MODER(port) = (GPIO_MODER(port) & ~(3u << 2u * (pin))) | (mode) << 2u * (pin))
 
-#define STM32_WRITE_PIN(port, pin, high) \
+#define WRITE_PIN(port, pin, high) \
     (GPIO_BSRR(port) = 1u << ((pin) + ((high) ? 0u : GPIO_BSRR_RESET_SHIFT)))
 
 /* Makes a pin a low output; its port's clock must be on. */
 #define STM32_START_OUTPUT(port, pin)                  \
     do {                                               \
-        STM32_WRITE_PIN(port, pin, false);             \
+        WRITE_PIN(port, pin, false);                   \
         STM32_SET_MODE(port, pin, GPIO_MODE_OUTPUT);   \
     } while (0)
 

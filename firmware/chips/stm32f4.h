@@ -1,71 +1,15 @@
-/* Registers of the STM32F446 and STM32F469 that the firmware needs; the title of the section in their
- * reference manuals (RM0390 and RM0386) stands beside each. A test holds them against the SVD of the
- * STM32F429, which has them alike; what that one lacks was read in ST's headers stm32f446xx.h and
- * stm32f469xx.h. */
+/* Registers of the STM32F446 and STM32F469 that the firmware needs, beside those in stm32f4_f7.h. */
 #ifndef HWNAS_STM32F4_H
 #define HWNAS_STM32F4_H
 
-#include "stm32.h"
+#include "stm32f4_f7.h"
 
-/* "Memory map". */
-#define PWR_BASE 0x40007000u
-#define GPIO_BASE 0x40020000u
-#define RCC_BASE 0x40023800u
-#define FLASH_BASE 0x40023C00u
-
-/* "Flash access control register (FLASH_ACR)"; the STM32F429's LATENCY has a bit less. */
-#define FLASH_ACR REGISTER(FLASH_BASE + 0x00)
-#define FLASH_ACR_LATENCY 0xFu
 #define FLASH_ACR_PRFTEN (1u << 8)
 #define FLASH_ACR_ICEN (1u << 9)
 #define FLASH_ACR_DCEN (1u << 10)
-
-/* "PWR power control register (PWR_CR)" and "PWR power control/status register (PWR_CSR)". */
-#define PWR_CR REGISTER(PWR_BASE + 0x00)
-#define PWR_CSR REGISTER(PWR_BASE + 0x04)
-#define PWR_CR_VOS (3u << 14)
-#define PWR_CR_VOS_SCALE1 (3u << 14)
-#define PWR_CR_ODEN (1u << 16)
-#define PWR_CR_ODSWEN (1u << 17)
-#define PWR_CSR_VOSRDY (1u << 14)
-#define PWR_CSR_ODRDY (1u << 16)
-#define PWR_CSR_ODSWRDY (1u << 17)
-
-/* "Reset and clock control (RCC)". */
-#define RCC_CR REGISTER(RCC_BASE + 0x00)      /* "RCC clock control register" */
-#define RCC_PLLCFGR REGISTER(RCC_BASE + 0x04) /* "RCC PLL configuration register" */
-#define RCC_CFGR REGISTER(RCC_BASE + 0x08)    /* "RCC clock configuration register" */
-#define RCC_AHB1ENR REGISTER(RCC_BASE + 0x30) /* "RCC AHB1 peripheral clock enable register" */
-#define RCC_APB1ENR REGISTER(RCC_BASE + 0x40) /* "RCC APB1 peripheral clock enable register" */
-#define RCC_CSR REGISTER(RCC_BASE + 0x74)     /* "RCC clock control & status register" */
 #define RCC_CR_HSION (1u << 0)
 #define RCC_CR_HSIRDY (1u << 1)
-#define RCC_CR_PLLON (1u << 24)
-#define RCC_CR_PLLRDY (1u << 25)
-#define RCC_PLLCFGR_M(divider) ((divider) << 0)
-#define RCC_PLLCFGR_N(factor) ((factor) << 6)
-#define RCC_PLLCFGR_P(divider) (((divider) / 2u - 1u) << 16)
 #define RCC_PLLCFGR_SRC_HSI (0u << 22)
-#define RCC_PLLCFGR_Q(divider) ((divider) << 24)
-#define RCC_PLLCFGR_R(divider) ((divider) << 28) /* not in the STM32F429 */
-#define RCC_CFGR_SW 0x3u
-#define RCC_CFGR_SW_PLL 0x2u
-#define RCC_CFGR_SWS (0x3u << 2)
-#define RCC_CFGR_SWS_PLL (0x2u << 2)
-#define RCC_CFGR_PPRE1 (0x7u << 10)
-#define RCC_CFGR_PPRE1_4 (0x5u << 10)
-#define RCC_CFGR_PPRE2 (0x7u << 13)
-#define RCC_CFGR_PPRE2_2 (0x4u << 13)
 #define RCC_APB1ENR_USART2EN (1u << 17)
-#define RCC_APB1ENR_USART3EN (1u << 18)
-#define RCC_APB1ENR_PWREN (1u << 28)
-#define RCC_CSR_RMVF (1u << 24)
-#define RCC_CSR_BORRSTF (1u << 25)
-#define RCC_CSR_PINRSTF (1u << 26)
-#define RCC_CSR_PORRSTF (1u << 27)
-#define RCC_CSR_SFTRSTF (1u << 28)
-#define RCC_CSR_IWDGRSTF (1u << 29)
-#define STM32_PORT_ENABLES RCC_AHB1ENR
-#define STM32_POWER_RESETS (RCC_CSR_PORRSTF | RCC_CSR_BORRSTF)
 
 #endif

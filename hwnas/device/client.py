@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hwnas._closing import Closing
 from hwnas.device import protocol
+from hwnas.device.clock import check_turns
 from hwnas.device.protocol import BoardInfo, Frame, MessageType, RunFlag
 from hwnas.device.transport import Transport
 from hwnas.errors import (
@@ -221,8 +222,9 @@ class BoardClient(Closing):
                 ``timeout_s * (retries + 1)``.
 
         Raises:
-            BoardError: An argument is out of range, or the results of a single repetition exceed
-                what the board can keep.
+            BoardError: An argument is out of range, the results of a single repetition exceed
+                what the board can keep, or it took so long that the cycle counter turned over
+                unseen.
             BoardProtocolError: The cycles contradict each other: a step or a repetition of none,
                 or less in total than the steps took.
         """
@@ -243,28 +245,38 @@ class BoardClient(Closing):
         parts = []
         for first in range(0, repeats, most):
             count = min(most, repeats - first)
-            body = protocol.encode_run(0 if first else warmup, count, flags)
-            parts.append(self._run_once(body, count * columns, timeout_s))
-        cycles = np.concatenate(parts).reshape(repeats, columns)
+            parts.append(self._run_once(0 if first else warmup, count, flags, columns, timeout_s))
+        cycles = np.concatenate(parts)
         result = RunResult(cycles[:, 0].copy(), cycles[:, 1:].copy(), info.counts_cycles)
         _check_cycles(result)
         return result
 
-    def _run_once(self, body: bytes, expected: int, timeout_s: float) -> npt.NDArray[np.int64]:
+    def _run_once(
+        self, warmup: int, repeats: int, flags: RunFlag, columns: int, timeout_s: float
+    ) -> npt.NDArray[np.int64]:
+        """Results of one RUN request, shape (repeats, columns)."""
+        body = protocol.encode_run(warmup, repeats, flags)
+        start_s = self._transport.now_s()
         count = protocol.decode_run(self._exchange(MessageType.RUN, body, timeout_s=timeout_s))
+        elapsed_s = self._transport.now_s() - start_s
+        expected = repeats * columns
         if count != expected:
             raise BoardProtocolError(
                 f"the board has {count} results instead of {expected}: "
                 "does step_count match the loaded plan?"
             )
-        limit = (self._board().max_body_bytes - protocol.STATUS_BYTES) // 8
+        info = self._board()
+        limit = (info.max_body_bytes - protocol.STATUS_BYTES) // 8
         parts = []
         for first in range(0, expected, limit):
             part = min(limit, expected - first)
             request = protocol.encode_results_read(first, part)
             answer = self._exchange(MessageType.RESULTS_READ, request)
             parts.append(protocol.decode_results(answer, part))
-        return np.concatenate(parts)
+        cycles = np.concatenate(parts).reshape(repeats, columns)
+        if info.counts_cycles:
+            check_turns(cycles[:, 0], warmup, elapsed_s, info.clock_hz)
+        return cycles
 
     def _hello(self, attempts: int) -> BoardInfo:
         payload = self._exchange(MessageType.HELLO, attempts=attempts)

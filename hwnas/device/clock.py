@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hwnas.device.client import BoardClient
-from hwnas.errors import BoardMismatchError
+import numpy as np
+import numpy.typing as npt
+
+from hwnas.errors import BoardError, BoardMismatchError
+
+if TYPE_CHECKING:
+    from hwnas.device.client import BoardClient
 
 CLOCK_TOLERANCE: Final = 0.03
 """An RC oscillator is exact within 1 to 2 %, a crystal within 0.01 %; a wrong divider is off by a
 third or more. What the two readings themselves leave open is added."""
+COUNTER_TURN: Final = 1 << 32
+"""DWT->CYCCNT has 32 bits; the firmware carries it further, but sees no turn between two looks."""
 DEFAULT_SECONDS: Final = 0.5
 _SAMPLES: Final = 4
 
@@ -66,6 +73,32 @@ def check_clock(client: BoardClient, clock_hz: int) -> ClockReading:
             "of this board?"
         )
     return found
+
+
+def check_turns(
+    cycles: npt.NDArray[np.int64], untold: int, elapsed_s: float, clock_hz: int
+) -> None:
+    """Raise where a board's counter must have turned over unseen, so that cycles are too few.
+
+    Args:
+        cycles: Of each repetition of a run, shape (repeats,).
+        untold: Further repetitions whose cycles are not told: those that warm up.
+        elapsed_s: How long all of them took at most, in seconds.
+        clock_hz: The board's clock.
+
+    Raises:
+        BoardError: They took a turn of the counter longer than they say.
+    """
+    told = float(cycles.mean()) * (len(cycles) + untold)
+    elapsed = elapsed_s * clock_hz
+    if elapsed - told < COUNTER_TURN - CLOCK_TOLERANCE * elapsed:
+        return
+    raise BoardError(
+        f"a run took {elapsed_s:.1f} s, but its cycles say {told / clock_hz:.1f} s: the cycle "
+        f"counter turns over every {COUNTER_TURN / clock_hz:.1f} s, unseen within a layer and "
+        "within a network that is measured end to end, unless this machine or the line hung; "
+        "measure such a network layer by layer, and no layers of 2^32 cycles and more"
+    )
 
 
 def _reading(client: BoardClient) -> tuple[int, float, float]:

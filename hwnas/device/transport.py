@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 
 from hwnas._closing import Closing
@@ -42,6 +43,14 @@ class Transport(Closing):
         Raises:
             BoardError: The line is closed or broken.
         """
+
+    def now_s(self) -> float:
+        """Time at the board, in seconds from any start.
+
+        It is that of this machine, unless the board lives in a time of its own, as a virtual one
+        does.
+        """
+        return time.monotonic()
 
     @abstractmethod
     def close(self) -> None:

@@ -60,6 +60,7 @@ def board_facts(spec: BoardSpec) -> BoardFacts:
         [
             f"/* From the file of {spec.name}. */",
             f'#define HWNAS_BOARD_NAME "{spec.name}"',
+            f'#define HWNAS_CHIP_HEADER "{spec.chip.family}.h"',
             *defines,
         ]
     )

@@ -81,6 +81,10 @@ class FaultyTransport(Transport):
                 return b""
             time.sleep(max(min(left, min(awaited) - time.monotonic()), 0))
 
+    def now_s(self) -> float:
+        """Time at the board; see :meth:`Transport.now_s`."""
+        return self._inner.now_s()
+
     def close(self) -> None:
         """Gives the line back; see :meth:`Transport.close`."""
         self._closed = True

@@ -18,7 +18,7 @@ from hwnas.virtual.code import block_prices, edge_prices
 from hwnas.virtual.edge_counters import EdgeCounters
 from hwnas.virtual.edge_meter import EdgeMeter
 from hwnas.virtual.machine import Machine
-from hwnas.virtual.meter import CycleMeter, StillMeter
+from hwnas.virtual.meter import CycleMeter, Meter, StillMeter
 from hwnas.virtual.peripherals import PinLevel
 from hwnas.virtual.serial_line import SerialLine
 from hwnas.virtual.timing import (
@@ -113,6 +113,7 @@ class VirtualBoard(Transport):
         image = Image.read(elf)
         self._machine = machine = Machine(spec, image, flash_data or {}, exact=exact)
         counters = machine.counters
+        self._clock_hz = spec.core.clock_hz
         self._meter = _meter(spec, machine)
         self._line = SerialLine(
             lambda: self._granted_blocks - counters.blocks_left, self._become_idle
@@ -167,6 +168,13 @@ class VirtualBoard(Transport):
                 break
         self._host_seconds += time.monotonic() - start
         return self._line.drain()
+
+    def now_s(self) -> float:
+        """Simulated time since the board was switched on, in seconds; see :meth:`Transport.now_s`.
+
+        It stands still on a board without a cycle model.
+        """
+        return self.cycles / self._clock_hz
 
     def close(self) -> None:
         """Switches the board off; see :meth:`Transport.close`."""
@@ -252,7 +260,7 @@ class VirtualBoard(Transport):
         self._markers.append(MarkerEvent(self._meter.peek(), pin.name, pin.level))
 
 
-def _meter(spec: BoardSpec, machine: Machine) -> CycleMeter | EdgeMeter | StillMeter:
+def _meter(spec: BoardSpec, machine: Machine) -> Meter | StillMeter:
     if spec.timing is None:
         return StillMeter()
     core, memory, base = core_model(spec), memory_model(spec), spec.flash.base

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import capstone
 
@@ -15,6 +17,7 @@ from hwnas.virtual.collector import Collector
 from hwnas.virtual.kept import Kept, file_for
 from hwnas.virtual.timing import BlockCost, BlockModel, EdgeCost, EdgeModel, Passage, PipelineBlock
 
+Item = TypeVar("Item", bound="tuple[Any, ...] | list[Any]")
 Where = tuple[int, int]
 """A block: its address and its size in bytes."""
 PathKey = tuple[tuple[Where, int], ...]
@@ -32,7 +35,6 @@ class Code:
     def __init__(self, base: int, code: bytes) -> None:
         self._base = base
         self._code = code
-        self._decoder = decoder()
 
     def decode(self, address: int, size: int) -> list[Any]:
         """The instructions of a block, with details.
@@ -45,7 +47,7 @@ class Code:
             BoardError: The bytes there are no instructions.
         """
         start = address - self._base
-        instructions = list(self._decoder.disasm(self._code[start : start + size], address))
+        instructions = list(_OF_THREAD.decoder.disasm(self._code[start : start + size], address))
         if sum(instruction.size for instruction in instructions) != size:
             raise BoardError(
                 f"the {size} bytes of code at {address:#010x} ran, but cannot be decoded"
@@ -53,23 +55,23 @@ class Code:
         return instructions
 
 
-class BlockPrices(Kept[Where, BlockCost]):
-    """Prices the blocks of one image under one core model, each once.
+class ByBlock(Kept[Where, Item]):
+    """What is worked out of each block of one image, once.
+
+    Items are tuples, or lists, of what JSON can hold.
 
     Args:
         base: Address of the code.
         code: The code.
-        core: The core's model.
-        file: Where prices are kept.
+        file: Where it is kept.
     """
 
-    def __init__(self, base: int, code: bytes, core: BlockModel, file: Path | None = None) -> None:
+    def __init__(self, base: int, code: bytes, file: Path | None = None) -> None:
         super().__init__(file)
         self._code = Code(base, code)
-        self._core = core
 
-    def price(self, address: int, size: int) -> BlockCost:
-        """What one execution of a block costs.
+    def of(self, address: int, size: int) -> Item:
+        """What was worked out of a block.
 
         Args:
             address: Of the block.
@@ -80,22 +82,44 @@ class BlockPrices(Kept[Where, BlockCost]):
         """
         known = self._items.get((address, size))
         if known is None:
-            known = self._core.block_cost(self._code.decode(address, size))
-            self._items[address, size] = known
+            known = self._items[address, size] = self.work_out((address, size))
         return known
+
+    @abstractmethod
+    def work_out(self, where: Where) -> Item:
+        """Works it out."""
 
     def key(self, row: list[Any]) -> Where:
         """See :class:`Kept`."""
         address, size, *_ = row
         return address, size
 
+    def row(self, key: Where, item: Item) -> list[Any]:
+        """See :class:`Kept`."""
+        return [*key, *item]
+
+
+class BlockPrices(ByBlock[BlockCost]):
+    """What one execution of a block costs under a core model.
+
+    Args:
+        base: Address of the code.
+        code: The code.
+        core: The core's model.
+        file: Where prices are kept.
+    """
+
+    def __init__(self, base: int, code: bytes, core: BlockModel, file: Path | None = None) -> None:
+        super().__init__(base, code, file)
+        self._core = core
+
+    def work_out(self, where: Where) -> BlockCost:
+        """See :class:`ByBlock`."""
+        return self._core.block_cost(self._code.decode(*where))
+
     def item(self, row: list[Any]) -> BlockCost:
         """See :class:`Kept`."""
         return BlockCost(*row[2:])
-
-    def row(self, key: Where, item: BlockCost) -> list[Any]:
-        """See :class:`Kept`."""
-        return [*key, item.instructions, item.cycles]
 
 
 class BlockFacts(NamedTuple):
@@ -110,8 +134,8 @@ class BlockFacts(NamedTuple):
     load_bits: int
 
 
-class PipelineBlocks(Kept[Where, BlockFacts]):
-    """The blocks of an image as a core's pipeline sees them.
+class PipelineBlocks(ByBlock[BlockFacts]):
+    """Facts of blocks, and the blocks as a core's pipeline sees them.
 
     Args:
         base: Address of the code.
@@ -123,8 +147,7 @@ class PipelineBlocks(Kept[Where, BlockFacts]):
     def __init__(
         self, base: int, code: bytes, core: EdgeModel[Any], file: Path | None = None
     ) -> None:
-        super().__init__(file)
-        self._code = Code(base, code)
+        super().__init__(base, code, file)
         self._core = core
         self._blocks: dict[Where, PipelineBlock[Any]] = {}
 
@@ -139,30 +162,14 @@ class PipelineBlocks(Kept[Where, BlockFacts]):
             known = self._blocks[where] = self._core.block(self._code.decode(*where))
         return known
 
-    def facts(self, where: Where) -> BlockFacts:
-        """Facts of a block.
-
-        Raises:
-            BoardError: The bytes there are no instructions.
-        """
-        known = self._items.get(where)
-        if known is None:
-            block = self.block(where)
-            known = self._items[where] = BlockFacts(len(block.operations), block.load_bits)
-        return known
-
-    def key(self, row: list[Any]) -> Where:
-        """See :class:`Kept`."""
-        address, size, *_ = row
-        return address, size
+    def work_out(self, where: Where) -> BlockFacts:
+        """See :class:`ByBlock`."""
+        block = self.block(where)
+        return BlockFacts(len(block.operations), block.load_bits)
 
     def item(self, row: list[Any]) -> BlockFacts:
         """See :class:`Kept`."""
         return BlockFacts(*row[2:])
-
-    def row(self, key: Where, item: BlockFacts) -> list[Any]:
-        """See :class:`Kept`."""
-        return [*key, *item]
 
 
 class EdgePrices(Kept[PathKey, EdgeCost]):
@@ -212,11 +219,11 @@ class EdgePrices(Kept[PathKey, EdgeCost]):
 
     def row(self, key: PathKey, item: EdgeCost) -> list[Any]:
         """See :class:`Kept`."""
-        return [item.cycles, item.misprediction, *([*where, bank] for where, bank in key)]
+        return [*item, *([*where, bank] for where, bank in key)]
 
 
-class AccessPrograms(Kept[Where, list[int]]):
-    """Makes the programs of the accesses of an image's blocks, each once.
+class AccessPrograms(ByBlock[list[int]]):
+    """The programs of blocks' accesses, empty where a block accesses nothing that is counted.
 
     Args:
         base: Address of the code.
@@ -228,43 +235,20 @@ class AccessPrograms(Kept[Where, list[int]]):
     def __init__(
         self, base: int, code: bytes, collector: type[Collector], file: Path | None = None
     ) -> None:
-        super().__init__(file)
-        self._code = Code(base, code)
+        super().__init__(base, code, file)
         self._collector = collector
 
-    def program(self, address: int, size: int) -> list[int]:
-        """The program of a block, empty where it accesses nothing that is counted.
+    def work_out(self, where: Where) -> list[int]:
+        """See :class:`ByBlock`."""
+        # The module that it encodes for takes numba's time to import.
+        from hwnas.virtual.accesses._program import encode
 
-        Args:
-            address: Of the block.
-            size: Of the block, in bytes.
-
-        Raises:
-            BoardError: The bytes there are no instructions.
-        """
-        known = self._items.get((address, size))
-        if known is None:
-            # The module that it encodes for takes numba's time to import.
-            from hwnas.virtual.accesses._program import encode
-
-            collector = self._collector
-            walked = walk(self._code.decode(address, size))
-            known = encode(walked, collector.wants, collector.compared_accesses)
-            self._items[address, size] = known
-        return known
-
-    def key(self, row: list[Any]) -> Where:
-        """See :class:`Kept`."""
-        address, size, *_ = row
-        return address, size
+        walked = walk(self._code.decode(*where))
+        return encode(walked, self._collector.wants, self._collector.compared_accesses)
 
     def item(self, row: list[Any]) -> list[int]:
         """See :class:`Kept`."""
         return row[2:]
-
-    def row(self, key: Where, item: list[int]) -> list[Any]:
-        """See :class:`Kept`."""
-        return [*key, *item]
 
 
 def decoder() -> Any:
@@ -272,6 +256,16 @@ def decoder() -> Any:
     made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
     made.detail = True
     return made
+
+
+class _OfThread(threading.local):
+    """A decoder of the thread's own: while it decodes, it remembers the IT block it is in."""
+
+    def __init__(self) -> None:
+        self.decoder = decoder()
+
+
+_OF_THREAD: Final = _OfThread()
 
 
 @lru_cache(maxsize=8)

@@ -106,6 +106,7 @@ class Collector(ABC):
         rows_end = layout.end
         programs = layout.add(self._rows * _PROGRAM_PER_ROW)
         programs_end = layout.end
+        self._held: dict[int, tuple[slice, int]] = {}
         self.lay_out(layout)
         self._state = state = np.zeros(layout.end, np.int64)
         state[at_halfwords:at_map] = halfwords
@@ -125,11 +126,20 @@ class Collector(ABC):
 
     @abstractmethod
     def lay_out(self, layout: Layout) -> None:
-        """Reserves places for what stands behind the rows."""
+        """Reserves places for what stands behind the rows: edges, and what the caches hold.
+
+        Tells in ``_held``, by cache, where the latter is, and what stands there for nothing.
+        """
 
     def invalidate(self, *, instructions: bool = False, data: bool = False) -> None:
         """Empties the caches, as a reset or the flash controller does."""
-        self._state[self._header.LAST_ROW] = 0
+        header, state = self._header, self._state
+        state[header.LAST_ROW] = 0
+        emptied = {header.INSTRUCTION_CACHE: instructions, header.DATA_CACHE: data}
+        for at, (places, nothing) in self._held.items():
+            if emptied[at]:
+                state[places] = nothing
+                state[at + header.LAST_LINE] = -1
 
     @property
     @abstractmethod

@@ -8,9 +8,7 @@ from unicorn import unicorn_const
 
 from hwnas.boards import CacheGeometry
 from hwnas.virtual.accesses import Access, may_matter_to_flash
-from hwnas.virtual.collector import EVENTS, Collector, Counts, Layout
-
-__all__ = ["EVENTS", "Counters", "Counts"]
+from hwnas.virtual.collector import Collector, Layout
 
 
 class Counters(Collector):
@@ -66,19 +64,9 @@ class Counters(Collector):
         for at, (geometry, _, size) in self._geometries.items():
             lines = layout.add(size // geometry.line_bytes + 2)
             self._places[at] = lines, layout.add(2 * geometry.lines)
+            self._held[at] = slice(lines, layout.end), 0
 
     @staticmethod
     def wants(access: Access) -> bool:
         """See :class:`Collector`."""
         return may_matter_to_flash(access)
-
-    def invalidate(self, *, instructions: bool = False, data: bool = False) -> None:
-        """See :class:`Collector`."""
-        super().invalidate(instructions=instructions, data=data)
-        native, state = self._header, self._state
-        wanted = {native.INSTRUCTION_CACHE: instructions, native.DATA_CACHE: data}
-        for at, (where, slots) in self._places.items():
-            if wanted[at]:
-                state[where : slots + 2 * self._geometries[at][0].lines] = 0
-                state[at + native.LAST_LINE] = -1
-                state[at + native.CLOCK] = 0

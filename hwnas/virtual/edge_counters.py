@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from unicorn import unicorn_const
 
-from hwnas.boards import CoreCache
 from hwnas.virtual.accesses import Access
 from hwnas.virtual.collector import Collector, Counts, Layout
 from hwnas.virtual.timing import CoreCaches
@@ -39,17 +38,17 @@ class EdgeCounters(Collector):
         from hwnas.virtual import _native_edges as native
 
         self._edges_native = native
-        self._tags: dict[int, tuple[int, CoreCache]] = {
-            header.INSTRUCTION_CACHE: (0, caches.instruction_cache),
-            header.DATA_CACHE: (0, caches.data_cache),
+        self._caches = {
+            header.INSTRUCTION_CACHE: caches.instruction_cache,
+            header.DATA_CACHE: caches.data_cache,
         }
         super().__init__(native, code_base, code, flash_base, flash_bytes, native.EDGE_ROW_SIZE)
         state = self._state
-        for at, (tags, geometry) in self._tags.items():
+        for at, geometry in self._caches.items():
             state[at + native.WAYS] = geometry.ways
             state[at + header.SHIFT] = geometry.line_bytes.bit_length() - 1
             state[at + native.SET_MASK] = geometry.sets - 1
-            state[at + native.TAGS] = tags
+            state[at + native.TAGS] = self._held[at][0].start
         state[native.NEXT_EDGE] = self._first_edge
         state[native.EDGES_END] = self._first_edge + self._rows * _EDGES_PER_ROW * native.EDGE_SIZE
         state[native.COUPLED_BASE] = caches.coupled_base
@@ -64,9 +63,9 @@ class EdgeCounters(Collector):
         """See :class:`Collector`."""
         native = self._edges_native
         self._first_edge = layout.add(self._rows * _EDGES_PER_ROW * native.EDGE_SIZE)
-        self._tags = {
-            at: (layout.add(geometry.lines), geometry) for at, (_, geometry) in self._tags.items()
-        }
+        for at, geometry in self._caches.items():
+            first = layout.add(geometry.lines)
+            self._held[at] = slice(first, layout.end), -1
 
     def counts(self) -> Counts:
         """See :class:`Collector`."""
@@ -107,16 +106,6 @@ class EdgeCounters(Collector):
     def wants(access: Access) -> bool:
         """See :class:`Collector`."""
         return True
-
-    def invalidate(self, *, instructions: bool = False, data: bool = False) -> None:
-        """See :class:`Collector`."""
-        super().invalidate(instructions=instructions, data=data)
-        native, header, state = self._edges_native, self._header, self._state
-        wanted = {header.INSTRUCTION_CACHE: instructions, header.DATA_CACHE: data}
-        for at, (tags, geometry) in self._tags.items():
-            if wanted[at]:
-                state[tags : tags + geometry.lines] = -1
-                state[at + native.LAST_LINE] = -1
 
     def restart(self) -> None:
         """See :class:`Collector`; what the branch predictor has learnt is forgotten, too."""

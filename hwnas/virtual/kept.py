@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,11 +20,10 @@ Item = TypeVar("Item")
 Rows = list[list[Any]]
 """Numbers and lists of numbers: what JSON can hold."""
 
-_SOURCES: Final = ("timing/**/*.py", "accesses/**/*.py", "_native_accesses.py")
 _DIGITS: Final = 32
 
 
-class Kept(Generic[Key, Item]):
+class Kept(ABC, Generic[Key, Item]):
     """A dictionary that can be read from a file and written to it.
 
     A file that is not as it was written counts for nothing, and one that cannot be written is done
@@ -45,22 +45,24 @@ class Kept(Generic[Key, Item]):
         """Writes the file, if there is anything new."""
         if self._file is None or len(self._items) == self._saved:
             return
-        rows = [self.row(key, item) for key, item in self._items.items()]
+        # A board in another thread may work something out meanwhile.
+        items = self._items.copy()
+        rows = [self.row(key, item) for key, item in items.items()]
         with contextlib.suppress(OSError):
             _write(self._file, rows)
-        self._saved = len(self._items)
+        self._saved = len(items)
 
+    @abstractmethod
     def key(self, row: list[Any]) -> Key:
         """The key in a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def item(self, row: list[Any]) -> Item:
         """The item in a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def row(self, key: Key, item: Item) -> list[Any]:
         """A row with a key and its item."""
-        raise NotImplementedError
 
 
 def file_for(kind: str, base: int, code: bytes, model: str) -> Path:
@@ -72,19 +74,22 @@ def file_for(kind: str, base: int, code: bytes, model: str) -> Path:
         code: The code.
         model: Name and version of the model.
     """
-    facts = f"{kind} {base:#x} {model} {_sources()} ".encode()
+    facts = f"{kind} {base:#x} {model} {sources()} ".encode()
     digest = hashlib.sha256(facts + hashlib.sha256(code).digest()).hexdigest()
     return cache_dir("timing") / f"{kind}-{digest[:_DIGITS]}.json"
 
 
 @cache
-def _sources() -> str:
-    """What the models are made of: versions alone would not tell one checkout from another."""
-    home = Path(__file__).parent
+def sources(home: Path = Path(__file__).parent) -> str:
+    """What the models are made of: versions alone would not tell one checkout from another.
+
+    Args:
+        home: Folder of the virtual board's sources, all of which count: few of them have no part
+            in a price, and which those are may change.
+    """
     digest = hashlib.sha256(version("capstone").encode())
-    for pattern in _SOURCES:
-        for source in sorted(home.glob(pattern)):
-            digest.update(source.read_bytes())
+    for source in sorted(home.rglob("*.py")):
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -94,7 +94,7 @@ class Machine:
         self._programs: AccessPrograms | None = None
         if not exact and spec.timing is not None:
             self._programs = access_programs(base, self.code, type(self.counters))
-            self.counters.compute_accesses(self._programs.program, self._flash, self._ram)
+            self.counters.compute_accesses(self._programs.of, self._flash, self._ram)
         self._fresh = engine.context_save()
         self._bad_access = ""
         self._refusal: BoardError | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 import tempfile
 from functools import lru_cache
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from hwnas.boards import load_board
+from hwnas.virtual import VirtualBoard
+
+SPEC = load_board("nucleo_l496zg")
 COMPILER = shutil.which("arm-none-eabi-gcc")
 BOOT = Path(__file__).parent / "boot.S"
 LINKER_SCRIPT = Path(__file__).parent / "link.ld"
@@ -62,3 +67,14 @@ def asm_main(body: str) -> str:
         .size main, . - main
         .pool
     """
+
+
+def start(body: str, *, exact: bool = False, **settings: int) -> VirtualBoard:
+    """A board whose main has this body."""
+    elf = build(asm_main(body), **settings)
+    return VirtualBoard(SPEC, elf, marker_capacity=64, exact=exact)
+
+
+def words(board: VirtualBoard, count: int) -> tuple[int, ...]:
+    """The first words of RAM, where small programs leave what they found."""
+    return struct.unpack(f"<{count}I", board.memory(RESULTS, 4 * count))

@@ -31,8 +31,7 @@ def encode(walked: Walk, wanted: Callable[[Access], bool], most_compared: int) -
     encoder = _Encoder()
     for ordinal, access in enumerate(walked.accesses):
         if wanted(access):
-            compared = access.is_second_load and ordinal < most_compared
-            encoder.access(access, ordinal if compared else 0)
+            encoder.access(access, ordinal if ordinal < most_compared else 0)
     if not encoder.steps:
         return []
     entries = encoder.entries
@@ -59,14 +58,24 @@ class _Encoder:
         self.steps: list[int] = []
         self.entries: dict[int, int] = {}
         self._slots: dict[Source | Value, int] = {}
+        self._knows_last = False
         self._next = native.FIRST_SLOT
 
-    def access(self, access: Access, compared: int) -> None:
-        """Adds an access; one whose address cannot be told, or not any more, is only counted."""
+    def access(self, access: Access, ordinal: int) -> None:
+        """Adds an access; one whose address cannot be told, or not any more, is only counted.
+
+        A second load is compared with the access before where both can be told.
+
+        Args:
+            access: The access.
+            ordinal: How many accesses of the block come before it; 0 compares nothing.
+        """
         fields = None
         if access.address is not None:
             with contextlib.suppress(_NoSlotError):
                 fields = self._fields(access.address)
+        compared = ordinal if access.is_second_load and self._knows_last else 0
+        self._knows_last = fields is not None
         if fields is None:
             self._step(native.UNKNOWN, (native.ZERO_SLOT, 0, native.ZERO_SLOT, 0, 0), access.size)
             return

@@ -16,7 +16,13 @@ from hwnas.virtual.accesses._values import (
     computed,
     constant,
 )
-from hwnas.virtual.timing._instructions import LOADS, is_conditional, memory_of, root_of
+from hwnas.virtual.timing._instructions import (
+    LOADS,
+    is_conditional,
+    memory_of,
+    registers_of,
+    root_of,
+)
 
 WORD_BYTES: Final = 4
 _SIZES: Final = {
@@ -142,7 +148,7 @@ class _Walker:
     def _access(self, root: str, instruction: Any) -> None:
         memory = memory_of(instruction)
         at = self._address(instruction)
-        registers = _registers(instruction)
+        registers = registers_of(instruction)
         if root in ("vldr", "vstr"):
             size = 8 if instruction.reg_name(registers[0]).startswith("d") else WORD_BYTES
             self._note(at, size, root == "vstr")
@@ -163,7 +169,7 @@ class _Walker:
             self._set(number, value)
 
     def _many(self, root: str, instruction: Any) -> None:
-        registers = _registers(instruction)
+        registers = registers_of(instruction)
         on_stack = root in _ON_STACK
         base = arm.ARM_REG_SP if on_stack else registers.pop(0)
         size = WORD_BYTES
@@ -243,10 +249,6 @@ class _Walker:
 
     def _set(self, number: int, value: Value | None) -> None:
         self.registers[number] = None if self._conditional else value
-
-
-def _registers(instruction: Any) -> list[int]:
-    return [x.reg for x in instruction.operands if x.type == arm.ARM_OP_REG]
 
 
 def _sum(left: Value | None, right: Value | None, factor: int = 1) -> Value | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import string
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
 from hwnas.boards import BoardSpec, Pin
 from hwnas.errors import BoardError, BoardMismatchError
 from hwnas.virtual.chips._base import Chip, ResetCause, Wiring
 from hwnas.virtual.chips._stm32_flash import Stm32Flash
+from hwnas.virtual.chips._stm32_pwr import Stm32Pwr
 from hwnas.virtual.chips._stm32_rcc import Stm32Rcc
 from hwnas.virtual.peripherals import PINS, Gpio, Iwdg, Peripheral, Stm32Uart
 
@@ -41,7 +42,7 @@ class Stm32(Chip):
     GPIO_PORTS: ClassVar[int]
     PORT_ENABLES: ClassVar[int]
     flash: Stm32Flash
-    pwr: Peripheral
+    pwr: Stm32Pwr
     uart: Stm32Uart
 
     def __init__(self, spec: BoardSpec, wiring: Wiring, rcc: Stm32Rcc) -> None:
@@ -82,13 +83,23 @@ class Stm32(Chip):
         self.expect("flash wait states are", self.flash.wait_states, self._spec.flash.wait_states)
         self.check_caches()
 
-    @abstractmethod
+    @property
+    def limits(self) -> Sequence[tuple[str, int, int]]:
+        """What is clocked, at which frequency, and the most that it bears, in hertz."""
+        return [("core", self.rcc.hclk_hz, self.pwr.most_hz)]
+
     def check_limits(self) -> None:
         """Raises unless the chip bears its clocks, as its voltages are set.
 
         Raises:
             BoardMismatchError: One is too fast.
         """
+        for what, hz, most in self.limits:
+            if hz > most:
+                raise BoardMismatchError(
+                    f"{self._spec.name}: the {what} runs at {hz} Hz, more than the {most} Hz that "
+                    "it bears as the voltages are set: correct the firmware or the board file"
+                )
 
     @abstractmethod
     def check_caches(self) -> None:

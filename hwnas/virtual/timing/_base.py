@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 Operation = TypeVar("Operation")
 
 
-@dataclass(frozen=True, slots=True)
-class BlockCost:
+class BlockCost(NamedTuple):
     """What one execution of a block costs, whatever happens around it.
 
     Attributes:
@@ -95,8 +94,7 @@ class Passage(Generic[Operation]):
     same_bank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeCost:
+class EdgeCost(NamedTuple):
     """What going from one block to the next costs.
 
     Attributes:

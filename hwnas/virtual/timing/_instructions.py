@@ -32,9 +32,9 @@ def memory_of(instruction: Any) -> Any:
     return next((x.mem for x in instruction.operands if x.type == arm.ARM_OP_MEM), None)
 
 
-def registers_of(instruction: Any) -> int:
-    """Number of register operands, the base of a load of many included."""
-    return sum(x.type == arm.ARM_OP_REG for x in instruction.operands)
+def registers_of(instruction: Any) -> list[int]:
+    """Register operands, the base of a load of many included."""
+    return [x.reg for x in instruction.operands if x.type == arm.ARM_OP_REG]
 
 
 def float_cycles(root: str, instruction: Any) -> int:
@@ -45,9 +45,9 @@ def float_cycles(root: str, instruction: Any) -> int:
     if root in ("vldr", "vstr"):
         return 3 if instruction.op_str.startswith("d") else 2
     if root.startswith(("vldm", "vstm")):
-        return registers_of(instruction)
+        return len(registers_of(instruction))
     if root in ("vpush", "vpop"):
-        return 1 + registers_of(instruction)
-    if root == "vmov" and registers_of(instruction) >= 3:
+        return 1 + len(registers_of(instruction))
+    if root == "vmov" and len(registers_of(instruction)) >= 3:
         return 2
     return _FLOAT_CYCLES.get(root, 1)

@@ -95,9 +95,9 @@ def _cycles(root: str, instruction: Any) -> int:
     if root in PAIRS:
         return 2  # [jnk0le]
     if root.startswith(("ldm", "stm")):
-        return max(1, registers_of(instruction) - 1)  # [jnk0le] one a register.
+        return max(1, len(registers_of(instruction)) - 1)  # [jnk0le] one a register.
     if root in ("push", "pop"):
-        return registers_of(instruction)
+        return len(registers_of(instruction))
     if root in ("sdiv", "udiv"):
         return _DIVISION_CYCLES  # [jnk0le] varies with the operands; not validated.
     # [M4] floating point; [jnk0le] everything else takes one cycle.
@@ -137,7 +137,7 @@ def _waits(root: str, instruction: Any, previous: _Previous) -> bool:
 
 def _accumulators(root: str, instruction: Any) -> frozenset[int]:
     """[slothy] What a multiplication adds to is needed a cycle later than its factors."""
-    registers = [x.reg for x in instruction.operands if x.type == arm.ARM_OP_REG]
+    registers = registers_of(instruction)
     if root.startswith(_LONG_ACCUMULATIONS):
         return frozenset(registers[:2]) - frozenset(registers[2:])
     if root.startswith(("mla", "mls", "smla", "smml")) and len(registers) == 4:

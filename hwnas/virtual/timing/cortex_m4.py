@@ -93,9 +93,9 @@ def _cycles(root: str, instruction: Any, previous: _Previous) -> int:
         return _FIXED[root]
     if root.startswith(("ldm", "stm")):
         # [TRM] one and one a register: the base stands for the one.
-        return registers_of(instruction)
+        return len(registers_of(instruction))
     if root in ("push", "pop"):
-        return 1 + registers_of(instruction)
+        return 1 + len(registers_of(instruction))
     # [TRM] everything else takes one, a branch and a predicated-out instruction included.
     return float_cycles(root, instruction)
 

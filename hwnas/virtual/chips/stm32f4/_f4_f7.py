@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from hwnas.boards import BoardSpec
-from hwnas.errors import BoardMismatchError
 from hwnas.virtual.chips._base import Wiring
 from hwnas.virtual.chips._stm32 import Stm32
 from hwnas.virtual.chips.stm32f4._gpio import Stm32F4Gpio
@@ -44,15 +44,11 @@ class Stm32F4F7(Stm32):
             _PWR, self.enabled(APB1ENR, 28), lambda: rcc.pll_on, lambda: rcc.core_on_pll
         )
 
-    def check_limits(self) -> None:
-        """See :class:`Stm32`; over-drive and the buses' limits are checked, too."""
-        for what, hz, most in (
-            ("core", self.rcc.hclk_hz, self.pwr.most_hz),
+    @property
+    def limits(self) -> Sequence[tuple[str, int, int]]:
+        """See :class:`Stm32`; the buses have limits, too."""
+        return [
+            *super().limits,
             ("bus APB1", self.rcc.pclk1_hz, self.MOST_PCLK1_HZ),
             ("bus APB2", self.rcc.pclk2_hz, self.MOST_PCLK2_HZ),
-        ):
-            if hz > most:
-                raise BoardMismatchError(
-                    f"{self._spec.name}: the {what} runs at {hz} Hz, more than the {most} Hz that "
-                    "it bears as voltage scale and over-drive are set: correct the firmware"
-                )
+        ]

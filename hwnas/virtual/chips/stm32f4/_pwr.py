@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
 from hwnas.errors import BoardError
-from hwnas.virtual.peripherals import RegisterFile
+from hwnas.virtual.chips._stm32_pwr import Stm32Pwr
 
 CR: Final = 0x00
 CSR: Final = 0x04
@@ -16,7 +16,7 @@ _OVERDRIVE, _OVERDRIVE_SWITCH = 1 << 16, 1 << 17
 """Enable bits in CR; the ready bits stand at the same places in CSR."""
 
 
-class Pwr(RegisterFile):
+class Pwr(Stm32Pwr):
     """Voltage scaling and over-drive, both done at once, but only in the order that the chip needs.
 
     Args:
@@ -58,7 +58,7 @@ class Pwr(RegisterFile):
 
     @property
     def most_hz(self) -> int:
-        """Most that the core bears as things are, in hertz."""
+        """See :class:`Stm32Pwr`; over-drive counts, too."""
         scale = (self.registers[CR] & _VOS) >> 14
         return self.MOST_MHZ[scale][self.overdrive] * 1_000_000
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from hwnas.boards import BoardSpec
-from hwnas.errors import BoardMismatchError
 from hwnas.virtual.chips._base import Wiring
 from hwnas.virtual.chips.stm32l4._flash import FlashController
 from hwnas.virtual.chips.stm32l4._l4_l5 import FLASH, RCC, Stm32L4L5
@@ -13,11 +12,6 @@ from hwnas.virtual.chips.stm32l4._pwr import Pwr, PwrPlus
 from hwnas.virtual.chips.stm32l4._rcc import Rcc, RccPlus
 from hwnas.virtual.peripherals import Lpuart
 
-_RANGE_2_HZ: Final = 26_000_000
-"""DS11585, "General operating conditions": most in voltage range 2."""
-_NORMAL_HZ: Final = 80_000_000
-_BOOSTED_HZ: Final = 120_000_000
-"""ST's stm32l4xx_hal_pwr_ex.c: most in range 1, and in its boost mode."""
 _PLUS: Final = ("STM32L4P", "STM32L4Q", "STM32L4R", "STM32L4S")
 
 
@@ -40,19 +34,6 @@ class Stm32L4(Stm32L4L5):
         rcc, pwr = (RccPlus, PwrPlus) if plus else (Rcc, Pwr)
         super().__init__(spec, wiring, rcc(RCC), pwr)
         self.flash = FlashController(FLASH, wiring.invalidate)
-
-    def check_limits(self) -> None:
-        """See :class:`Stm32`."""
-        found = self.rcc.hclk_hz
-        if found > _RANGE_2_HZ:
-            self.expect("the voltage range is", self.pwr.voltage_range, 1)
-        boosted = isinstance(self.pwr, PwrPlus) and self.pwr.boosted
-        most = _BOOSTED_HZ if boosted else _NORMAL_HZ
-        if found > most:
-            raise BoardMismatchError(
-                f"{self._spec.name}: the core runs at {found} Hz, more than the {most} Hz that it "
-                "bears as the voltage is set: correct the firmware or the board file"
-            )
 
     def check_caches(self) -> None:
         """See :class:`Stm32`."""

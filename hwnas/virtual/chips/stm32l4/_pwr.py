@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from hwnas.virtual.peripherals import RegisterFile
+from hwnas.virtual.chips._stm32_pwr import Stm32Pwr
 
 CR1: Final = 0x00
 CR2: Final = 0x04
 CR5: Final = 0x80
 _NORMAL_MODE: Final = 1 << 8
+_BOOSTED_HZ: Final = 120_000_000
+"""ST's stm32l4xx_hal_pwr_ex.c."""
 
 
-class Pwr(RegisterFile):
-    """Voltage scaling that is done at once (VOSF of PWR_SR2 reads 0), and the supply of port G."""
+class Pwr(Stm32Pwr):
+    """Voltage scaling that is done at once (VOSF of PWR_SR2 reads 0), and the supply of port G.
+
+    Attributes:
+        MOST_HZ: Most that the core bears by voltage range.
+    """
+
+    # DS11585, "General operating conditions".
+    MOST_HZ: ClassVar[Mapping[int, int]] = {1: 80_000_000, 2: 26_000_000}
 
     RESET_VALUES: ClassVar[Mapping[int, int]] = {
         CR1: 0x200,
@@ -32,8 +41,13 @@ class Pwr(RegisterFile):
 
     @property
     def voltage_range(self) -> int:
-        """1, or 2 where the core is limited to 26 MHz."""
+        """A smaller number for a higher voltage."""
         return self.registers[CR1] >> 9 & 3
+
+    @property
+    def most_hz(self) -> int:
+        """See :class:`Stm32Pwr`."""
+        return self.MOST_HZ.get(self.voltage_range, 0)
 
     @property
     def port_g_is_supplied(self) -> bool:
@@ -47,6 +61,7 @@ class PwrPlus(Pwr):
     RESET_VALUES: ClassVar[Mapping[int, int]] = {**Pwr.RESET_VALUES, CR5: _NORMAL_MODE}
 
     @property
-    def boosted(self) -> bool:
-        """Whether the boost mode is on: R1MODE is 0."""
-        return self.voltage_range == 1 and not self.registers[CR5] & _NORMAL_MODE
+    def most_hz(self) -> int:
+        """See :class:`Stm32Pwr`; the boost mode is on where R1MODE is 0."""
+        boosted = self.voltage_range == 1 and not self.registers[CR5] & _NORMAL_MODE
+        return _BOOSTED_HZ if boosted else super().most_hz

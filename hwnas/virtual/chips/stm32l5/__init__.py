@@ -9,7 +9,7 @@ from hwnas.boards import BoardSpec
 from hwnas.virtual.chips._base import Wiring
 from hwnas.virtual.chips.stm32l4._l4_l5 import FLASH, RCC, Stm32L4L5
 from hwnas.virtual.chips.stm32l5._flash import FlashController, InstructionCache
-from hwnas.virtual.chips.stm32l5._pwr import MOST_HZ, Pwr
+from hwnas.virtual.chips.stm32l5._pwr import Pwr
 from hwnas.virtual.chips.stm32l5._rcc import Rcc
 from hwnas.virtual.peripherals import CortexM33SystemControl, Peripheral, SystemControl
 
@@ -38,13 +38,6 @@ class Stm32L5(Stm32L4L5):
     def own_peripherals(self) -> tuple[Peripheral, ...]:
         """See :class:`Chip`."""
         return (*super().own_peripherals, self.icache)
-
-    def check_limits(self) -> None:
-        """See :class:`Stm32`."""
-        found, voltage = self.rcc.hclk_hz, self.pwr.voltage_range
-        if found > MOST_HZ.get(voltage, 0):
-            slowest = max(number for number, most in MOST_HZ.items() if found <= most)
-            raise self.mismatch("the voltage range is", f"{voltage}", f"{found} Hz: {slowest}")
 
     def check_caches(self) -> None:
         """See :class:`Stm32`."""

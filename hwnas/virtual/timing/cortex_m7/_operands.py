@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from capstone import arm
 
-from hwnas.virtual.timing._instructions import is_conditional, memory_of, root_of
+from hwnas.virtual.timing._instructions import is_conditional, memory_of, registers_of, root_of
 
 FLAGS: Final = -1
 """Stands for the condition flags among registers."""
@@ -214,7 +214,7 @@ class _Operands:
 
     def __post_init__(self) -> None:
         self.root = root_of(self.instruction)
-        self.registers = [x.reg for x in self.instruction.operands if x.type == arm.ARM_OP_REG]
+        self.registers = registers_of(self.instruction)
         apart = (arm.ARM_REG_CPSR, arm.ARM_REG_PC)
         read, written = self.instruction.regs_access()
         self.read = [x for x in read if x not in apart]

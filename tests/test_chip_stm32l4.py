@@ -3,60 +3,44 @@
 from __future__ import annotations
 
 import pytest
-from chip_bus import ChipBus
+from chip_bus import (
+    AHB2ENR,
+    APB1ENR1,
+    APB1ENR2,
+    CFGR,
+    CR,
+    FLASH,
+    GPIOG,
+    LPUART,
+    PLLCFGR,
+    PWR,
+    RCC,
+    L496Bus,
+)
 
-from hwnas.boards import load_board
 from hwnas.errors import BoardError, BoardMismatchError
 from hwnas.virtual.chips import ResetCause
 from hwnas.virtual.peripherals import PinLevel
-from hwnas.virtual.serial_line import SerialLine
 
-RCC, FLASH, PWR, IWDG, LPUART = 0x4002_1000, 0x4002_2000, 0x4000_7000, 0x4000_3000, 0x4000_8000
-GPIOA, GPIOD, GPIOG = 0x4800_0000, 0x4800_0C00, 0x4800_1800
-DWT, SCS = 0xE000_1000, 0xE000_E000
-CR, CFGR, PLLCFGR, AHB2ENR, APB1ENR1, APB1ENR2, CCIPR, CSR = (
-    RCC + offset for offset in (0x00, 0x08, 0x0C, 0x4C, 0x58, 0x5C, 0x88, 0x94)
-)
-DEMCR, AIRCR, CYCCNT = SCS + 0xDFC, SCS + 0xD0C, DWT + 4
-
-
-class Chip(ChipBus):
-    """The chip of the board, and the steps that its firmware takes."""
-
-    def __init__(self) -> None:
-        super().__init__(load_board("nucleo_l496zg"))
-
-    def start_as_the_board_says(self) -> None:
-        """80 MHz from HSI16 through the PLL, four wait states, LPUART1 on PG7 and PG8."""
-        self[FLASH] = 0x604
-        self[CR] = self[CR] | 1 << 8
-        self[PLLCFGR] = 2 | 1 << 4 | 20 << 8 | 1 << 24
-        self[CR] = self[CR] | 1 << 24
-        self[CFGR] = 3
-        self[AHB2ENR] = 1 << 6 | 1 << 3
-        self[APB1ENR1] = 1 << 28
-        self[APB1ENR2] = 1
-        self[PWR + 4] = 1 << 9
-        self[GPIOG] = 2 << 14 | 2 << 16
-        self[GPIOG + 0x20], self[GPIOG + 0x24] = 8 << 28, 8
-        self[LPUART + 0x0C] = 22222
-        self[LPUART] = 0b1101
+IWDG = 0x4000_3000
+GPIOA, GPIOD = 0x4800_0000, 0x4800_0C00
+CCIPR, CSR = RCC + 0x88, RCC + 0x94
 
 
 @pytest.fixture
-def chip() -> Chip:
-    return Chip()
+def chip() -> L496Bus:
+    return L496Bus()
 
 
 # RCC
 
 
-def test_the_chip_starts_from_msi_at_4_mhz(chip: Chip) -> None:
+def test_the_chip_starts_from_msi_at_4_mhz(chip: L496Bus) -> None:
     assert chip[CR] == 0x63
     assert chip.chip.rcc.hclk_hz == chip.chip.rcc.pclk1_hz == 4_000_000
 
 
-def test_oscillators_get_ready_when_they_are_switched_on(chip: Chip) -> None:
+def test_oscillators_get_ready_when_they_are_switched_on(chip: L496Bus) -> None:
     chip[CR] = chip[CR] | 1 << 8 | 1 << 24
     assert chip[CR] & (1 << 10 | 1 << 25) == 1 << 10 | 1 << 25
     chip[CR] = 1
@@ -66,7 +50,7 @@ def test_oscillators_get_ready_when_they_are_switched_on(chip: Chip) -> None:
     assert chip[CR] & 1 << 17 == 0
 
 
-def test_the_core_switches_to_a_clock_only_once_that_runs(chip: Chip) -> None:
+def test_the_core_switches_to_a_clock_only_once_that_runs(chip: L496Bus) -> None:
     chip[CFGR] = 1
     assert chip[CFGR] >> 2 & 3 == 0
     assert chip.chip.rcc.sysclk_hz == 4_000_000
@@ -78,7 +62,7 @@ def test_the_core_switches_to_a_clock_only_once_that_runs(chip: Chip) -> None:
     assert chip[CFGR] >> 2 & 3 == 1
 
 
-def test_the_clock_of_the_core_cannot_be_switched_off(chip: Chip) -> None:
+def test_the_clock_of_the_core_cannot_be_switched_off(chip: L496Bus) -> None:
     chip[CR] = chip[CR] & ~1
     assert chip[CR] & 3 == 3
     chip[CR] = chip[CR] | 1 << 8
@@ -91,7 +75,9 @@ def test_the_clock_of_the_core_cannot_be_switched_off(chip: Chip) -> None:
     ("msi", "hz"),
     [(0, 100_000), (4, 1_000_000), (6, 4_000_000), (7, 8_000_000), (11, 48_000_000)],
 )
-def test_msi_range_comes_from_cr_or_after_standby_from_csr(chip: Chip, msi: int, hz: int) -> None:
+def test_msi_range_comes_from_cr_or_after_standby_from_csr(
+    chip: L496Bus, msi: int, hz: int
+) -> None:
     chip[CR] = msi << 4 | 1
     assert chip.chip.rcc.msi_hz == 4_000_000
     chip[CR] = msi << 4 | 1 << 3 | 1
@@ -101,7 +87,7 @@ def test_msi_range_comes_from_cr_or_after_standby_from_csr(chip: Chip, msi: int,
     assert chip.chip.rcc.msi_hz == hz
 
 
-def test_a_reserved_msi_range_is_refused(chip: Chip) -> None:
+def test_a_reserved_msi_range_is_refused(chip: L496Bus) -> None:
     chip[CR] = 12 << 4 | 1 << 3 | 1
     with pytest.raises(BoardError, match="MSI range 12 is reserved"):
         _ = chip.chip.rcc.hclk_hz
@@ -117,7 +103,7 @@ def test_a_reserved_msi_range_is_refused(chip: Chip) -> None:
     ],
 )
 def test_pll_output_is_source_by_m_times_n_by_r(
-    chip: Chip, source: int, m: int, n: int, r: int, hz: int
+    chip: L496Bus, source: int, m: int, n: int, r: int, hz: int
 ) -> None:
     # RCC_PLLCFGR: PLLM is one less, PLLR codes 2, 4, 6, 8.
     chip[PLLCFGR] = source | (m - 1) << 4 | n << 8 | 1 << 24 | r << 25
@@ -137,7 +123,7 @@ def test_pll_output_is_source_by_m_times_n_by_r(
         (2 | 40 << 8 | 1 << 24, "cannot run at 640 MHz from 16 MHz"),
     ],
 )
-def test_a_pll_that_cannot_run_is_refused(chip: Chip, value: int, message: str) -> None:
+def test_a_pll_that_cannot_run_is_refused(chip: L496Bus, value: int, message: str) -> None:
     chip[PLLCFGR] = value
     chip[CR] = chip[CR] | 1 << 24
     chip[CFGR] = 3
@@ -145,7 +131,7 @@ def test_a_pll_that_cannot_run_is_refused(chip: Chip, value: int, message: str) 
         _ = chip.chip.rcc.hclk_hz
 
 
-def test_a_running_pll_only_lets_its_outputs_be_switched(chip: Chip) -> None:
+def test_a_running_pll_only_lets_its_outputs_be_switched(chip: L496Bus) -> None:
     chip[PLLCFGR] = 1 | 40 << 8
     chip[CR] = chip[CR] | 1 << 24
     chip[PLLCFGR] = 2 | 20 << 8 | 1 << 24
@@ -158,19 +144,19 @@ def test_a_running_pll_only_lets_its_outputs_be_switched(chip: Chip) -> None:
 @pytest.mark.parametrize(
     ("code", "divider"), [(0, 1), (7, 1), (8, 2), (11, 16), (12, 64), (15, 512)]
 )
-def test_the_core_prescaler(chip: Chip, code: int, divider: int) -> None:
+def test_the_core_prescaler(chip: L496Bus, code: int, divider: int) -> None:
     chip[CFGR] = code << 4
     assert chip.chip.rcc.hclk_hz == 4_000_000 // divider
     assert chip.chip.rcc.sysclk_hz == 4_000_000
 
 
 @pytest.mark.parametrize(("code", "divider"), [(0, 1), (3, 1), (4, 2), (5, 4), (7, 16)])
-def test_the_bus_prescaler(chip: Chip, code: int, divider: int) -> None:
+def test_the_bus_prescaler(chip: L496Bus, code: int, divider: int) -> None:
     chip[CFGR] = code << 8 | 8 << 4
     assert chip.chip.rcc.pclk1_hz == 2_000_000 // divider
 
 
-def test_lpuart1_runs_from_bus_core_or_hsi16(chip: Chip) -> None:
+def test_lpuart1_runs_from_bus_core_or_hsi16(chip: L496Bus) -> None:
     chip[CFGR] = 8 << 4 | 4 << 8
     for select, hz in enumerate((1_000_000, 4_000_000, 16_000_000)):
         chip[CCIPR] = select << 10
@@ -180,7 +166,7 @@ def test_lpuart1_runs_from_bus_core_or_hsi16(chip: Chip) -> None:
         _ = chip.chip.rcc.lpuart1_hz
 
 
-def test_reset_flags_stay_until_they_are_removed(chip: Chip) -> None:
+def test_reset_flags_stay_until_they_are_removed(chip: L496Bus) -> None:
     assert chip[CSR] >> 24 == 0x0C
     chip[CSR] = 0
     assert chip[CSR] >> 24 == 0x0C
@@ -192,7 +178,7 @@ def test_reset_flags_stay_until_they_are_removed(chip: Chip) -> None:
     assert chip[CSR] >> 24 == 0x14
 
 
-def test_lsi_is_ready_at_once(chip: Chip) -> None:
+def test_lsi_is_ready_at_once(chip: L496Bus) -> None:
     chip[CSR] = 2
     assert chip[CSR] & 3 == 0
     chip[CSR] = 1
@@ -202,14 +188,14 @@ def test_lsi_is_ready_at_once(chip: Chip) -> None:
 # FLASH
 
 
-def test_the_flash_starts_without_wait_states_and_with_caches(chip: Chip) -> None:
+def test_the_flash_starts_without_wait_states_and_with_caches(chip: L496Bus) -> None:
     assert (chip.chip.flash.wait_states, chip.chip.flash.caches_on) == (0, True)
     chip[FLASH] = 1 << 10 | 4
     assert (chip.chip.flash.wait_states, chip.chip.flash.caches_on) == (4, False)
     assert chip[FLASH] == 1 << 10 | 4
 
 
-def test_cache_reset_bits_empty_their_own_cache(chip: Chip) -> None:
+def test_cache_reset_bits_empty_their_own_cache(chip: L496Bus) -> None:
     chip[FLASH] = 4
     assert chip.invalidated == []
     for value in (1 << 11, 1 << 12, 1 << 11 | 1 << 12):
@@ -217,7 +203,7 @@ def test_cache_reset_bits_empty_their_own_cache(chip: Chip) -> None:
     assert chip.invalidated == [(True, False), (False, True), (True, True)]
 
 
-def test_programming_the_flash_is_refused(chip: Chip) -> None:
+def test_programming_the_flash_is_refused(chip: L496Bus) -> None:
     assert chip[FLASH + 0x14] >> 31 == 1
     with pytest.raises(BoardError, match="programming the flash is not modelled"):
         chip[FLASH + 0x14] = 0
@@ -228,7 +214,7 @@ def test_programming_the_flash_is_refused(chip: Chip) -> None:
 # PWR
 
 
-def test_power_control_is_dead_without_its_clock(chip: Chip) -> None:
+def test_power_control_is_dead_without_its_clock(chip: L496Bus) -> None:
     chip[PWR + 4] = 1 << 9
     assert chip[PWR] == chip[PWR + 4] == 0
     chip[APB1ENR1] = 1 << 28
@@ -239,25 +225,25 @@ def test_power_control_is_dead_without_its_clock(chip: Chip) -> None:
     assert chip[PWR + 0x18] == 0
 
 
-def test_the_slow_voltage_range_does_not_bear_80_mhz(chip: Chip) -> None:
+def test_the_slow_voltage_range_does_not_bear_80_mhz(chip: L496Bus) -> None:
     chip.start_as_the_board_says()
     chip.chip.check_clock()
     chip[PWR] = 0x400
-    with pytest.raises(BoardMismatchError, match="voltage range is 2, the board file says 1"):
+    with pytest.raises(BoardMismatchError, match="80000000 Hz, more than the 26000000 Hz"):
         chip.chip.check_clock()
 
 
 # GPIO
 
 
-def test_a_port_is_dead_without_its_clock(chip: Chip) -> None:
+def test_a_port_is_dead_without_its_clock(chip: L496Bus) -> None:
     chip[GPIOD] = 0
     assert chip[GPIOD] == 0
     chip[AHB2ENR] = 1 << 3
     assert chip[GPIOD] == 0xFFFF_FFFF
 
 
-def test_set_reset_and_data_registers_drive_outputs(chip: Chip) -> None:
+def test_set_reset_and_data_registers_drive_outputs(chip: L496Bus) -> None:
     chip[AHB2ENR] = 1 << 3
     chip[GPIOD] = 1 << 18 | 1 << 16
     chip[GPIOD + 0x18] = 1 << 9
@@ -273,7 +259,7 @@ def test_set_reset_and_data_registers_drive_outputs(chip: Chip) -> None:
     ]  # fmt: skip
 
 
-def test_a_pin_shows_its_level_once_it_is_an_output(chip: Chip) -> None:
+def test_a_pin_shows_its_level_once_it_is_an_output(chip: L496Bus) -> None:
     chip[AHB2ENR] = 1 << 3
     chip[GPIOD + 0x14] = 0xFFFF
     assert (chip[GPIOD + 0x10], chip.pins) == (0, [])
@@ -285,7 +271,7 @@ def test_a_pin_shows_its_level_once_it_is_an_output(chip: Chip) -> None:
     assert chip.pins == [PinLevel("D", 2, True), PinLevel("D", 2, False)]
 
 
-def test_a_pin_serves_the_function_it_is_switched_to(chip: Chip) -> None:
+def test_a_pin_serves_the_function_it_is_switched_to(chip: L496Bus) -> None:
     port = chip.chip.gpio["G"]
     chip[AHB2ENR] = 1 << 6
     chip[GPIOG + 0x24] = 8
@@ -299,7 +285,7 @@ def test_a_pin_serves_the_function_it_is_switched_to(chip: Chip) -> None:
 # IWDG
 
 
-def test_watchdog_settings_need_the_unlocking_key(chip: Chip) -> None:
+def test_watchdog_settings_need_the_unlocking_key(chip: L496Bus) -> None:
     chip[IWDG + 4] = 6
     assert chip[IWDG + 4] == 0
     chip[IWDG] = 0x5555
@@ -310,7 +296,7 @@ def test_watchdog_settings_need_the_unlocking_key(chip: Chip) -> None:
     assert (chip[IWDG + 8], chip[IWDG]) == (0x123, 0)
 
 
-def test_the_watchdog_stays_started_until_a_reset(chip: Chip) -> None:
+def test_the_watchdog_stays_started_until_a_reset(chip: L496Bus) -> None:
     assert not chip.chip.iwdg.started
     for key in (0xCCCC, 0x5555, 0xAAAA):
         chip[IWDG] = key
@@ -322,7 +308,7 @@ def test_the_watchdog_stays_started_until_a_reset(chip: Chip) -> None:
 # LPUART
 
 
-def test_the_uart_is_dead_without_its_clock(chip: Chip) -> None:
+def test_the_uart_is_dead_without_its_clock(chip: L496Bus) -> None:
     chip.start_as_the_board_says()
     chip[APB1ENR2] = 0
     chip.line.feed(b"a")
@@ -330,7 +316,7 @@ def test_the_uart_is_dead_without_its_clock(chip: Chip) -> None:
     assert (chip[LPUART + 0x1C], chip[LPUART + 0x24], chip.line.drain()) == (0, 0, b"")
 
 
-def test_the_uart_receives_and_sends_only_what_is_enabled(chip: Chip) -> None:
+def test_the_uart_receives_and_sends_only_what_is_enabled(chip: L496Bus) -> None:
     chip.start_as_the_board_says()
     chip.line.feed(b"ab")
     for control, status in [(0, 0xC0), (0b0101, 0x4000E0), (0b1001, 0x2000C0), (0b1100, 0xC0)]:
@@ -345,7 +331,7 @@ def test_the_uart_receives_and_sends_only_what_is_enabled(chip: Chip) -> None:
     assert chip[LPUART + 0x24] == 0
 
 
-def test_status_and_received_data_cannot_be_written(chip: Chip) -> None:
+def test_status_and_received_data_cannot_be_written(chip: L496Bus) -> None:
     chip.start_as_the_board_says()
     for offset in (0x18, 0x1C, 0x20, 0x24):
         chip[LPUART + offset] = 0xFFFF_FFFF
@@ -353,7 +339,7 @@ def test_status_and_received_data_cannot_be_written(chip: Chip) -> None:
     assert chip[LPUART + 0x18] == chip[LPUART + 0x20] == chip[LPUART + 0x24] == 0
 
 
-def test_the_line_is_checked_before_the_first_byte_of_each_setup(chip: Chip) -> None:
+def test_the_line_is_checked_before_the_first_byte_of_each_setup(chip: L496Bus) -> None:
     chip.start_as_the_board_says()
     chip[LPUART + 0x28] = ord("a")
     chip[CCIPR] = 2 << 10  # another clock, unnoticed until the UART is set up again
@@ -368,7 +354,7 @@ def test_the_line_is_checked_before_the_first_byte_of_each_setup(chip: Chip) -> 
 
 
 @pytest.mark.parametrize("divider", [0, 0x2FF, 0x10_0000])
-def test_a_divider_out_of_range_is_refused(chip: Chip, divider: int) -> None:
+def test_a_divider_out_of_range_is_refused(chip: L496Bus, divider: int) -> None:
     chip.start_as_the_board_says()
     chip[LPUART + 0x0C] = divider
     with pytest.raises(BoardError, match=f"BRR {divider:#x} is outside 0x300 to 0xFFFFF"):
@@ -379,140 +365,8 @@ def test_a_divider_out_of_range_is_refused(chip: Chip, divider: int) -> None:
     ("offset", "bit"),
     [(0, 10), (0, 12), (0, 28), (4, 12), (4, 13), (4, 15), (4, 16), (4, 17), (4, 18), (4, 19)],
 )
-def test_another_format_of_bytes_is_a_mismatch(chip: Chip, offset: int, bit: int) -> None:
+def test_another_format_of_bytes_is_a_mismatch(chip: L496Bus, offset: int, bit: int) -> None:
     chip.start_as_the_board_says()
     chip[LPUART + offset] = chip[LPUART + offset] | 1 << bit
     with pytest.raises(BoardMismatchError, match="8 data bits, no parity and one stop bit"):
         chip[LPUART + 0x28] = 0
-
-
-# The line
-
-
-def test_the_firmware_waits_when_it_polls_again_having_done_nothing(chip: Chip) -> None:
-    line = chip.line
-    assert not line.poll()
-    chip.blocks += SerialLine.WAITING_BLOCKS
-    assert not line.poll()
-    assert chip.idle == 1
-    chip.blocks += SerialLine.WAITING_BLOCKS + 1
-    line.poll()
-    assert chip.idle == 1
-    line.poll()
-    assert chip.idle == 2
-
-
-@pytest.mark.parametrize("what", ["send", "take", "feed"])
-def test_the_firmware_does_not_wait_when_something_moved(chip: Chip, what: str) -> None:
-    line = chip.line
-    line.poll()
-    if what == "send":
-        line.send(1)
-    elif what == "take":
-        line.take()
-    else:
-        line.feed(b"")
-    line.poll()
-    assert chip.idle == 0
-    line.feed(b"a")
-    for _ in range(3):
-        assert line.poll()
-    assert chip.idle == 0
-
-
-# SCS and DWT
-
-
-def test_identification_is_read_only(chip: Chip) -> None:
-    chip[SCS + 0xD00] = 0
-    assert chip[SCS + 0xD00] == 0x410F_C241
-
-
-def test_a_system_reset_needs_its_key(chip: Chip) -> None:
-    for value in (4, 0x05FB_0004, 0x05FA_0000):
-        chip[AIRCR] = value
-    assert chip.resets == 0
-    chip[AIRCR] = 0x05FA_0004
-    assert chip.resets == 1
-    assert chip[AIRCR] == 0xFA05_0000
-
-
-def test_interrupts_can_be_cleared_but_not_set(chip: Chip) -> None:
-    for offset in (0x180, 0x19C, 0x280, 0x29C):
-        chip[SCS + offset] = 0xFFFF_FFFF
-    for offset in (0x100, 0x11C, 0x200, 0x21C):
-        chip[SCS + offset] = 0
-        with pytest.raises(BoardError, match="not modelled"):
-            chip[SCS + offset] = 1 << 31
-    chip[SCS + 0xD04] = 1 << 27 | 1 << 25
-    for bit in (26, 28, 31):
-        with pytest.raises(BoardError, match="makes one pending"):
-            chip[SCS + 0xD04] = 1 << bit
-    assert chip[SCS + 0x100] == chip[SCS + 0x200] == chip[SCS + 0xD04] == 0
-
-
-def test_systick_may_be_set_up_but_not_started(chip: Chip) -> None:
-    chip[SCS + 0x14], chip[SCS + 0x10] = 1000, 4
-    assert (chip[SCS + 0x14], chip[SCS + 0x10]) == (1000, 4)
-    with pytest.raises(BoardError, match="SysTick"):
-        chip[SCS + 0x10] = 5
-
-
-@pytest.mark.parametrize("order", [(DEMCR, DWT), (DWT, DEMCR)])
-def test_cyccnt_counts_while_both_enables_are_set(chip: Chip, order: tuple[int, int]) -> None:
-    chip.start_as_the_board_says()
-    values = {DEMCR: 1 << 24, DWT: 1}
-    chip.cycles = 100
-    chip[order[0]] = values[order[0]]
-    chip.cycles = 200
-    assert chip[CYCCNT] == 0
-    chip[order[1]] = values[order[1]]
-    chip.cycles = 250
-    assert chip[CYCCNT] == 50
-    chip[order[0]] = 0
-    chip.cycles = 1000
-    assert chip[CYCCNT] == 50
-    chip[order[0]] = values[order[0]]
-    chip.cycles = 1001
-    assert chip[CYCCNT] == 51
-
-
-def test_cyccnt_can_be_set_and_wraps(chip: Chip) -> None:
-    chip.start_as_the_board_says()
-    chip[CYCCNT] = 7
-    assert chip[CYCCNT] == 7
-    chip[DEMCR], chip[DWT] = 1 << 24, 1
-    chip.cycles = 10
-    chip[CYCCNT] = 0xFFFF_FFF0
-    chip.cycles = 10 + 0x20
-    assert chip[CYCCNT] == 0x10
-    # Writing the enable again changes nothing; the number of comparators is read-only.
-    chip[DWT] = 1
-    assert (chip[CYCCNT], chip[DWT]) == (0x10, 0x4000_0001)
-
-
-def test_the_debug_units_survive_a_reset_and_notice_its_clock(chip: Chip) -> None:
-    chip.start_as_the_board_says()
-    chip[DEMCR], chip[DWT] = 1 << 24, 1
-    chip.cycles = 500
-    chip.chip.reset(ResetCause.SOFTWARE)
-    assert (chip[DEMCR], chip[DWT]) == (1 << 24, 0x4000_0001)
-    # The chip runs from MSI again, so cycles do not mean what the board file says.
-    with pytest.raises(BoardMismatchError, match="runs at 4000000 Hz"):
-        _ = chip[CYCCNT]
-    chip.start_as_the_board_says()
-    assert chip[CYCCNT] == 500
-
-
-def test_cycles_at_another_clock_are_refused_from_the_start(chip: Chip) -> None:
-    chip[DEMCR] = 1 << 24
-    with pytest.raises(BoardMismatchError, match="the core runs at 4000000 Hz"):
-        chip[DWT] = 1
-
-
-@pytest.mark.parametrize("address", [RCC + 0x98, GPIOA + 0x30, SCS + 0xD94, DWT + 0x20])
-def test_registers_that_are_not_modelled_are_named(chip: Chip, address: int) -> None:
-    chip[AHB2ENR] = 1
-    for use in (lambda: chip[address], lambda: chip.__setitem__(address, 0)):
-        with pytest.raises(BoardError, match=f"the register at {address:#010x} is not modelled"):
-            use()

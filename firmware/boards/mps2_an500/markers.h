@@ -1,1 +1,0 @@
-#include "no_markers.h"

@@ -1,1 +1,0 @@
-#include "nrf52_markers.h"
