@@ -40,13 +40,13 @@ static inline struct channels channels_of(const struct plan *plan, const struct 
                              step->activation_max};
 }
 
-/* The output that a channel's sum becomes. No check has seen what the tensors hold: 5 bits of a shift
- * count. */
+/* The output that a channel's sum becomes. No check has seen what the tensors hold: of a shift five
+ * bits count. */
 static inline int8_t channel_output(const struct channels *of, uint32_t channel, int32_t sum) {
     const int32_t biased = of->bias == NULL ? sum : add_wrapping(sum, of->bias[channel]);
     const int32_t shift = of->shifts[channel];
     const int32_t left = shift > 0 ? shift & 31 : 0;
-    const int32_t right = shift > 0 ? 0 : (int32_t)(0u - (uint32_t)shift & 31u);
+    const int32_t right = shift > 0 ? 0 : -(shift | ~31) & 31;
     const int32_t high = high_product(shift_left(biased, left), of->multipliers[channel]);
     const int32_t scaled = shift_right_rounding(high, right);
     return (int8_t)clamp(add_wrapping(scaled, of->zero), of->low, of->high);
