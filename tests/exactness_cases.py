@@ -217,7 +217,9 @@ CASES: dict[str, Make] = {
 def of_one_operator(layer: Layer, random: np.random.Generator) -> Network:
     if len(layer.input_shapes) == 1:
         return Network(layer.input_shape, (Node(layer, (0,)),))
-    source = tuple(max(sizes) for sizes in zip(*layer.input_shapes, strict=True))
+    rank = max(len(shape) for shape in layer.input_shapes)
+    maps = [(1,) * (rank - len(shape)) + shape for shape in layer.input_shapes]
+    source = tuple(max(sizes) for sizes in zip(*maps, strict=True))
     b = NetworkBuilder(source)
     # Now and then one operand is the input itself.
     direct = layer.input_shapes.index(source) if source in layer.input_shapes else -1
@@ -236,5 +238,7 @@ def brought_to(b: NetworkBuilder, shape: Shape) -> int:
     source = b.shape(b.input)
     if len(source) == 1:
         return b.dense(b.input, shape[0])
+    if len(shape) == 1:
+        return b.reshape(brought_to(b, (1, 1, *shape)), shape)
     kernel = (source[0] - shape[0] + 1, source[1] - shape[1] + 1)
     return b.conv2d(b.input, shape[2], kernel, padding="valid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import flatbuffers
@@ -83,12 +84,31 @@ ALPHA = 0.17
 """Of every leaky rectifier."""
 
 
-def random_model(network: Network, seed: int, *, wide: bool = False) -> bytes:
-    """The flatbuffer of ``network`` with random weights, biases, scales and zero points.
+@dataclass(frozen=True)
+class Extremes:
+    """What of a model goes to the ends of its range instead of being drawn as training leaves it.
 
-    Scales that are ``wide`` are over three orders of magnitude, and far from those of the inputs.
+    Attributes:
+        wide: Scales of activations are over three orders of magnitude, and far from those of the
+            inputs.
+        gain: Scales of weights are multiplied by 10 to the power of up to so much, or of as much
+            below 0, channel by channel.
+        weight: All weights; drawn where it is ``None``.
+        bias: All biases; drawn where it is ``None``.
     """
-    writer = _Writer(np.random.default_rng(seed), wide)
+
+    wide: bool = False
+    gain: int = 0
+    weight: int | None = None
+    bias: int | None = None
+
+
+USUAL = Extremes()
+
+
+def random_model(network: Network, seed: int, extremes: Extremes = USUAL) -> bytes:
+    """The flatbuffer of ``network`` with random weights, biases, scales and zero points."""
+    writer = _Writer(np.random.default_rng(seed), extremes)
     floats = network.dtype_of(0) is DType.FLOAT32
     quantization = None if floats else writer.random_quantization()
     values = [writer.activation(network.input_shape, quantization)]
@@ -99,7 +119,7 @@ def random_model(network: Network, seed: int, *, wide: bool = False) -> bytes:
 
 def requantizing_model(size: int, source: Quantization, target: Quantization) -> bytes:
     """A vector brought from one quantization to another, which no layer of a network does."""
-    writer = _Writer(np.random.default_rng(0), wide=False)
+    writer = _Writer(np.random.default_rng(0), USUAL)
     values = [writer.activation((size,), quantization) for quantization in (source, target)]
     writer.operator(
         schema.BuiltinOperator.QUANTIZE,
@@ -111,9 +131,9 @@ def requantizing_model(size: int, source: Quantization, target: Quantization) ->
 
 
 class _Writer:
-    def __init__(self, random: np.random.Generator, wide: bool) -> None:
+    def __init__(self, random: np.random.Generator, extremes: Extremes) -> None:
         self._random = random
-        self._wide = wide
+        self._extremes = extremes
         self._buffers: list[Any] = [schema.BufferT()]
         self._tensors: list[Any] = []
         self._operators: list[Any] = []
@@ -124,7 +144,7 @@ class _Writer:
     def random_quantization(self, scale: float | None = None) -> Quantization:
         """Zero points at both ends are as likely as all others together."""
         point = self._random.choice([-128, 127, *self._random.integers(-128, 128, 2)])
-        if scale is None and self._wide:
+        if scale is None and self._extremes.wide:
             scale = float(10 ** self._random.uniform(-3, 0))
         if scale is None:
             scale = float(self._random.uniform(0.01, 0.2))
@@ -181,6 +201,9 @@ class _Writer:
             taps *= layer.input_shape[-1] // layer.groups
         count = 1 if layer.operator is Operator.DENSE else layer.output_shape[-1]
         scales = self._random.uniform(0.5, 1.5, count) / (_INT8_DEVIATION * math.sqrt(taps))
+        if self._extremes.gain:
+            gain = self._extremes.gain
+            scales *= 10 ** self._random.uniform(-gain, gain, count)
         return [float(s) for s in scales.astype(np.float32)]
 
     def _output_quantization(self, layer: Layer, inputs: list[int]) -> Quantization | None:
@@ -197,7 +220,7 @@ class _Writer:
             # As large as the products are, and far larger than a step of them.
             scale = math.prod(self._quantization[i][0] for i in inputs)
             scale = min(scale * float(self._random.choice([3, 30, 200])), 0.5)
-        if self._wide:
+        if self._extremes.wide:
             return self.random_quantization(scale * float(10 ** self._random.uniform(-1.9, 2.5)))
         return self.random_quantization(scale * float(self._random.uniform(0.6, 1.5)))
 
@@ -225,12 +248,16 @@ class _Writer:
             Operator.DENSE: (channels, layer.input_shape[-1]),
         }[layer.operator]
         weights = self._random.integers(-127, 128, shape, dtype=np.int8)
+        if self._extremes.weight is not None:
+            weights.fill(self._extremes.weight)
         axis = 3 if layer.operator is Operator.DEPTHWISE_CONV2D else 0
         constants = [self._constant(weights, weight_scales, axis)]
         if layer.use_bias:
             input_scale = np.float32(self._quantization[inputs[0]][0])
             scales = [float(input_scale * np.float32(s)) for s in weight_scales]
             bias = self._random.integers(-9000, 9000, channels, dtype=np.int32)
+            if self._extremes.bias is not None:
+                bias.fill(self._extremes.bias)
             constants.append(self._constant(bias, scales))
         return constants
 

@@ -86,11 +86,17 @@ def layers(
     draw: st.DrawFn,
     operators: Sequence[Operator] = tuple(Operator),
     dtypes: Sequence[DType] = tuple(DType),
+    *,
+    for_keras: bool = False,
 ) -> Layer:
-    """Any valid layer; windowed ones have any padding, strides together with dilation too."""
+    """Any valid layer; windowed ones have any padding, strides together with dilation too.
+
+    Those for Keras have what it can express.
+    """
     operator, dtype = draw(st.sampled_from(operators)), draw(st.sampled_from(dtypes))
     if operator in _WINDOW_MAKERS:
-        return draw(windowed_layers(operator, draw(feature_maps()), dtype))
+        shape = draw(feature_maps())
+        return draw(windowed_layers(operator, shape, dtype, for_keras=for_keras))
     if operator is Operator.DENSE:
         return draw(_dense_layers(draw(vectors()), dtype))
     if operator in _GLOBAL_MAKERS:

@@ -6,6 +6,7 @@ the oracle of bit-exactness.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tflite_micro.python.tflite_micro import runtime
 
 from hwnas.device import BoardClient
+from hwnas.kernels import CMSIS_NN, REFERENCE
 from hwnas.network import (
     PARAMETRIC,
     DType,
@@ -55,6 +57,8 @@ from hwnas.plan import (
 Int8 = npt.NDArray[np.int8]
 Values = npt.NDArray[np.int8] | npt.NDArray[np.float32]
 """Of a network's ends; floats at those of a network that quantizes or dequantizes."""
+EXACT_KERNELS = (CMSIS_NN.name, REFERENCE.name)
+"""The kernel sets that give the interpreter's bits."""
 _NUMPY = {DType.INT8: np.int8, DType.FLOAT32: np.float32}
 _CODES = schema.BuiltinOperator
 _ACTIVATIONS = {
@@ -102,17 +106,24 @@ def interpret(flat: bytes, image: Values) -> Values:
     return output.reshape(-1)
 
 
-def run_on_board(client: BoardClient, model: Model, image: Values) -> Values:
-    """The output of the firmware, flattened; the parameters travel with the plan."""
-    plan = compile_plan(model.network, parameters=model.parameters, placement="arena")
+def run_on_board(
+    client: BoardClient, model: Model, inputs: list[Values], kernel_set: str
+) -> list[Values]:
+    """The outputs of the firmware, flattened; the parameters travel with the plan, once."""
+    plan = compile_plan(
+        model.network, parameters=model.parameters, placement="arena", kernel_set=kernel_set
+    )
     client.load(plan.data)
     for index, data in plan.arena_writes:
         client.write_tensor(index, data)
-    client.write_tensor(plan.input_tensor, image.tobytes())
-    client.run(warmup=0, per_layer=False, fill_inputs=False, step_count=len(plan.step_nodes))
     kind = np.dtype(_NUMPY[model.network.layers[-1].output_dtype])
     size = int(np.prod(model.network.output_shape)) * kind.itemsize
-    return np.frombuffer(client.read_tensor(plan.output_tensor, size), kind)
+    outputs: list[Values] = []
+    for image in inputs:
+        client.write_tensor(plan.input_tensor, image.tobytes())
+        client.run(warmup=0, per_layer=False, fill_inputs=False, step_count=len(plan.step_nodes))
+        outputs.append(np.frombuffer(client.read_tensor(plan.output_tensor, size), kind))
+    return outputs
 
 
 def images(network: Network, seed: int, count: int = 2) -> list[Values]:
@@ -136,15 +147,22 @@ def floats(random: np.random.Generator, size: int, count: int) -> list[Values]:
     return [*uniform, random.choice(special, size)]
 
 
-def assert_exact(client: BoardClient, model: Model, inputs: list[Values]) -> None:
-    for image in inputs:
-        expected, found = interpret(model.flat, image), run_on_board(client, model, image)
-        wrong = np.flatnonzero(expected != found)
-        assert wrong.size == 0, (
-            f"{[layer.describe() for layer in model.network.layers]}: {wrong.size} of "
-            f"{expected.size} outputs differ, at {wrong[:5]}: {expected[wrong[:5]]} expected, "
-            f"{found[wrong[:5]]} found"
-        )
+def assert_exact(
+    client: BoardClient,
+    model: Model,
+    inputs: list[Values],
+    kernel_sets: Sequence[str] = EXACT_KERNELS,
+) -> None:
+    expected = [interpret(model.flat, image) for image in inputs]
+    for kernel_set in kernel_sets:
+        outputs = run_on_board(client, model, inputs, kernel_set)
+        for wanted, found in zip(expected, outputs, strict=True):
+            wrong = np.flatnonzero(wanted != found)
+            assert wrong.size == 0, (
+                f"{kernel_set}: {[layer.describe() for layer in model.network.layers]}: "
+                f"{wrong.size} of {wanted.size} outputs differ, at {wrong[:5]}: "
+                f"{wanted[wrong[:5]]} expected, {found[wrong[:5]]} found"
+            )
 
 
 def convert(model: Any) -> bytes:

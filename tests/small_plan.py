@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwnas.device import BoardClient
+from hwnas.kernels import CMSIS_NN, KernelSet
 
 HEADER = struct.Struct("<IHHIIIHHHHBBHI3I")
 TENSOR = struct.Struct("<BBHHHIIIi")
@@ -37,12 +38,13 @@ def pack_plan(
     arena_bytes: int,
     parameter_bytes: int = 0,
     ends: tuple[int, int] = (0, 1),
+    kernels: KernelSet = CMSIS_NN,
 ) -> bytes:
     """A plan for the pool's parameters, of records that are packed already."""
     body = b"".join(tensors + steps)
     header = HEADER.pack(
         0x504E5748, 1, 48, 48 + len(body), 0, arena_bytes, len(tensors), len(steps), *ends,
-        0, 0, 0, parameter_bytes, 0, 0, 0,
+        kernels.code, 0, 0, parameter_bytes, 0, 0, 0,
     )  # fmt: skip
     return seal(header + body)
 
@@ -57,6 +59,7 @@ class SmallPlan:
     sizes: list[int] = field(default_factory=list)
     written: list[int] = field(default_factory=list)
     arena_bytes: int = SCRATCH_BYTES
+    kernels: KernelSet = CMSIS_NN
 
     def tensor(self, shape: tuple[int, int, int], dtype: int = INT8, zero_point: int = 0) -> int:
         size = shape[0] * shape[1] * shape[2] * (1 if dtype == INT8 else 4)
@@ -118,6 +121,7 @@ class SmallPlan:
             self.steps,
             arena_bytes=self.arena_bytes,
             ends=(input_tensor, output_tensor),
+            kernels=self.kernels,
         )
         return Case(
             plan,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from exactness_cases import CASES, of_one_operator
-from flat_models import random_model
+from flat_models import Extremes, random_model
 from networks import residual_block
 from oracle import assert_exact, convert, images, interpret, read_model
 
@@ -73,7 +73,7 @@ def test_an_operator_is_exact_between_scales_far_apart(client: BoardClient, name
     for seed in range(100, 112):
         random = np.random.default_rng([seed, *name.encode()])
         network = of_one_operator(CASES[name](random), random)
-        model = read_model(random_model(network, seed, wide=True))
+        model = read_model(random_model(network, seed, Extremes(wide=True)))
         assert_exact(client, model, images(network, seed))
 
 

@@ -35,6 +35,7 @@ from small_plan import (
 from hwnas.boards import load_board
 from hwnas.device import BoardClient
 from hwnas.firmware import find_image
+from hwnas.kernels import CMSIS_NN, REFERENCE, KernelSet
 from hwnas.plan import quantize_multiplier
 from hwnas.virtual import VirtualBoard
 
@@ -61,14 +62,26 @@ def client(request: pytest.FixtureRequest) -> Iterator[BoardClient]:
         yield opened
 
 
+@pytest.fixture(params=[CMSIS_NN, REFERENCE], ids=lambda kernels: kernels.name)
+def kernels(request: pytest.FixtureRequest) -> KernelSet:
+    chosen: KernelSet = request.param
+    return chosen
+
+
 def values(random: np.random.Generator, *shape: int) -> np.ndarray:
     return random.integers(-128, 128, shape, dtype=np.int8)
 
 
-def run(client: BoardClient, operator: int, shape: tuple[int, int, int], overwritten: int) -> bytes:
+def run(
+    client: BoardClient,
+    kernels: KernelSet,
+    operator: int,
+    shape: tuple[int, int, int],
+    overwritten: int,
+) -> bytes:
     """The output of a step that overwrites none of its inputs (-1), the first or the second."""
     random = np.random.default_rng(operator)
-    plan = SmallPlan()
+    plan = SmallPlan(kernels=kernels)
     inputs = [plan.tensor(shape, zero_point=3), plan.tensor(shape, zero_point=-7)]
     for tensor in inputs:
         plan.contents[tensor] = values(random, *shape).tobytes()
@@ -90,12 +103,12 @@ def run(client: BoardClient, operator: int, shape: tuple[int, int, int], overwri
 @pytest.mark.parametrize("shape", [(3, 3, 7), (9, 8, 10)], ids=str)
 @pytest.mark.parametrize("operator", IN_PLACE)
 def test_in_place_is_the_same(
-    client: BoardClient, operator: int, shape: tuple[int, int, int]
+    client: BoardClient, kernels: KernelSet, operator: int, shape: tuple[int, int, int]
 ) -> None:
-    expected = run(client, operator, shape, -1)
+    expected = run(client, kernels, operator, shape, -1)
     assert len(set(expected)) > 10
     for overwritten in range(2 if operator in BINARY else 1):
-        assert run(client, operator, shape, overwritten) == expected
+        assert run(client, kernels, operator, shape, overwritten) == expected
 
 
 @pytest.mark.parametrize("axis", [-1, -2, -3])
@@ -129,12 +142,15 @@ def test_eleven_tensors_are_joined(client: BoardClient, axis: int) -> None:
     ],
 )
 def test_a_requantization_is_exact(
-    client: BoardClient, source: tuple[float, int], target: tuple[float, int]
+    client: BoardClient,
+    kernels: KernelSet,
+    source: tuple[float, int],
+    target: tuple[float, int],
 ) -> None:
     image = np.arange(-128, 128, dtype=np.int8)
     for repeats in (1, 3):
         data = np.tile(image, repeats)
-        plan = SmallPlan()
+        plan = SmallPlan(kernels=kernels)
         tensors = [plan.tensor((1, 1, data.size), zero_point=q[1]) for q in (source, target)]
         plan.contents[tensors[0]] = data.tobytes()
         scales = [float(np.float32(q[0])) for q in (source, target)]
@@ -153,7 +169,9 @@ def scaled(value: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("operator", [ADD, SUB])
-def test_a_sum_with_any_factors_is_the_formula(client: BoardClient, operator: int) -> None:
+def test_a_sum_with_any_factors_is_the_formula(
+    client: BoardClient, kernels: KernelSet, operator: int
+) -> None:
     """Shifts of 0 but for the factor 1/2 are never TensorFlow Lite's, yet plans may hold them."""
     random = np.random.default_rng(operator)
     for _ in range(12):
@@ -161,7 +179,7 @@ def test_a_sum_with_any_factors_is_the_formula(client: BoardClient, operator: in
         p = [20]
         for least in (-3, -3, -25):
             p += [int(random.integers(0, 1 << 31)), int(random.choice([0, least]))]
-        plan = SmallPlan()
+        plan = SmallPlan(kernels=kernels)
         tensors = [plan.tensor((1, 1, 33), zero_point=z) for z in (9, -100, 4)]
         plan.contents = {tensors[0]: first.tobytes(), tensors[1]: second.tobytes()}
         plan.step(operator, tensors[0], tensors[2], input1=tensors[1], p=tuple(p))

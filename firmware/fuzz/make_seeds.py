@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hwnas.device import protocol
 from hwnas.device.protocol import MessageType, RunFlag
+from hwnas.kernels import CMSIS_NN, REFERENCE
 from hwnas.network import (
     Layer,
     NetworkBuilder,
@@ -43,6 +44,7 @@ from hwnas.plan import PoolLayout, compile_layers, compile_plan
 PLAN_POOL = PoolLayout.for_region(16 << 10)
 LARGE_POOL = PoolLayout.for_region(384 << 10)
 PROTOCOL_POOL = PoolLayout.for_region(8 << 10)
+KERNEL_SETS = (CMSIS_NN.name, REFERENCE.name)
 SMALL, LARGE = b"\0\1", b"\2\1"
 RAW, FRAME, FRAME_TWICE, PLAN = range(4)
 
@@ -100,7 +102,7 @@ LARGEST = (
 )
 
 
-def small_network(pool: PoolLayout) -> bytes:
+def small_network(pool: PoolLayout, kernel_set: str) -> bytes:
     """The plan of a network with nearly every operator."""
     b = NetworkBuilder((12, 12, 3))
     x = b.conv2d(b.input, 8, 3, activation="relu")
@@ -109,15 +111,23 @@ def small_network(pool: PoolLayout) -> bytes:
     x = b.average_pool2d(b.conv2d(x, 4, 1), 2)
     x = b.global_average_pool2d(x)
     b.softmax(b.dense(x, 5))
-    return compile_plan(b.build(), pool=pool).data
+    return compile_plan(b.build(), pool=pool, kernel_set=kernel_set).data
 
 
 def plans(pool: PoolLayout) -> Iterator[bytes]:
-    """A plan of each layer alone, of all together and of a network."""
-    for layer in LAYERS:
-        yield compile_layers([layer], pool=pool).data
-    yield compile_layers(LAYERS[10:], pool=pool).data
-    yield small_network(pool)
+    """A plan of each layer alone, of all together and of a network, for each kernel set."""
+    for kernel_set in KERNEL_SETS:
+        for layer in LAYERS:
+            yield compile_layers([layer], pool=pool, kernel_set=kernel_set).data
+        yield compile_layers(LAYERS[10:], pool=pool, kernel_set=kernel_set).data
+        yield small_network(pool, kernel_set)
+
+
+def largest_plans() -> Iterator[bytes]:
+    """Plans of the largest layers, for each kernel set."""
+    for kernel_set in KERNEL_SETS:
+        for layer in LARGEST:
+            yield compile_layers([layer], pool=LARGE_POOL, kernel_set=kernel_set).data
 
 
 def record(kind: int, data: bytes) -> bytes:
@@ -153,7 +163,8 @@ def dialogues() -> Iterator[bytes]:
     fitting: list[Layer] = [layer for layer in LAYERS if layer.output_shape[-1] <= 8]
     for layer in fitting:
         yield dialogue(compile_layers([layer], pool=PROTOCOL_POOL).data, 1)
-    yield dialogue(small_network(PROTOCOL_POOL), 8)
+    for kernel_set in KERNEL_SETS:
+        yield dialogue(small_network(PROTOCOL_POOL, kernel_set), 8)
     wire = protocol.encode_frame(MessageType.ECHO, 9, bytes(range(256)) * 7)
     yield record(RAW, wire) + record(RAW, wire[:700]) + record(RAW, wire)
     yield record(RAW, b"\x00\xff" * 1500)
@@ -173,7 +184,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     inputs = {
         "plan": [SMALL + plan for plan in plans(PLAN_POOL)]
-        + [LARGE + compile_layers([layer], pool=LARGE_POOL).data for layer in LARGEST],
+        + [LARGE + plan for plan in largest_plans()],
         "protocol": [b"\xff" + dialogue for dialogue in dialogues()],
     }
     for name, seeds in inputs.items():

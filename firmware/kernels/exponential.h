@@ -1,6 +1,6 @@
 /* gemmlowp's functions on fixed-point numbers around the exponential (fixedpoint.h), for softmax,
  * logistic and tanh. Numbers are written Qi: i integer bits, 31 - i fractional ones. Whoever includes
- * this brings double_saturating: twice a number, saturating. */
+ * this brings times_power: a number times 2^bits, saturating. */
 #ifndef HWNAS_EXPONENTIAL_H
 #define HWNAS_EXPONENTIAL_H
 
@@ -12,14 +12,6 @@
 /* high_product where not both operands are INT32_MIN. */
 static inline int32_t product_of(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
-}
-
-/* Times 2^bits, saturating. */
-static inline int32_t times_power(int32_t x, uint32_t bits) {
-    for (uint32_t i = 0; i < bits; i++) {
-        x = double_saturating(x);
-    }
-    return x;
 }
 
 /* exp_on_interval_between_negative_one_quarter_and_0_excl: a Taylor series around -1/8 in Q0. */

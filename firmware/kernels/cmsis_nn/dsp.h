@@ -102,6 +102,14 @@ static inline int32_t double_saturating(int32_t x) {
     return result;
 }
 
+/* A number times 2^bits, saturating. */
+static inline int32_t times_power(int32_t x, uint32_t bits) {
+    for (uint32_t i = 0; i < bits; i++) {
+        x = double_saturating(x);
+    }
+    return x;
+}
+
 /* SSAT: the nearest int8 value. */
 static inline int32_t saturate(int32_t x) {
     int32_t result;
@@ -110,6 +118,8 @@ static inline int32_t saturate(int32_t x) {
 }
 
 #else
+
+#include "saturating.h"
 
 static inline int32_t add_products(int32_t sum, uint32_t a, uint32_t b) {
     const int32_t low = low_half(a) * low_half(b), high = high_half(a) * high_half(b);
@@ -154,11 +164,6 @@ static inline uint32_t larger_bytes(uint32_t a, uint32_t b) {
 
 static inline uint32_t smaller_bytes(uint32_t a, uint32_t b) {
     return choose_bytes(a, b, -1);
-}
-
-static inline int32_t double_saturating(int32_t x) {
-    const int64_t twice = 2 * (int64_t)x;
-    return (int32_t)(twice < INT32_MIN ? INT32_MIN : twice > INT32_MAX ? INT32_MAX : twice);
 }
 
 static inline int32_t saturate(int32_t x) {
