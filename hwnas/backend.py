@@ -211,10 +211,15 @@ def open_backend(
 
     Raises:
         BoardError: The board is unknown, is functional only, or (the virtual copy) has no cycle
-            model.
+            model; or a probe is named without a port.
         FirmwareBuildError: There is no image and none can be built.
     """
     spec = load_board(board)
+    if port is None and probe is not None:
+        raise BoardError(
+            f"probe {probe}: give the --port of the physical board as well; without one the "
+            "virtual copy would be taken, which needs no probe"
+        )
     told = progress or (lambda text: None)
     if spec.kind == "qemu":
         raise BoardError(
