@@ -6,6 +6,7 @@ from hwnas.plan._compile import ExecutionPlan, Placement, compile_layers, compil
 from hwnas.plan._constants import quantize_multiplier
 from hwnas.plan._format import (
     PARAMETER_ALIGNMENT,
+    PLAN_VERSION,
     ParameterKind,
     parameter_counts,
     plan_bytes,
@@ -21,6 +22,7 @@ from hwnas.plan._pool import DEFAULT_SEED, ParameterPool, PoolLayout
 __all__ = [
     "DEFAULT_SEED",
     "PARAMETER_ALIGNMENT",
+    "PLAN_VERSION",
     "ExecutionPlan",
     "LayerParameters",
     "NetworkParameters",
