@@ -29,7 +29,9 @@ test: setup-tests lint   ## lint, then all tests
 	$(VENV)/pytest -n 2 --dist loadfile
 
 bench: setup    ## the figures of the hot paths, as tables
-	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(VENV)/python $$script; done
+	@failed=; for script in benchmarks/bench_*.py; do \
+	    echo "== $$script"; $(VENV)/python $$script || failed="$$failed $$script"; done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 fuzz: setup-tests    ## the firmware's parsers and kernels under libFuzzer, SECONDS=60
 	$(VENV)/python benchmarks/fuzz_device.py --seconds $(or $(SECONDS),60)

@@ -270,12 +270,17 @@ def open_backend(
 
     Raises:
         BoardError: The board is unknown, is functional only, or (the virtual copy) has no cycle
-            model.
+            model; or a probe is named without a port.
         FirmwareBuildError: There is no image and none can be built.
         PlanError: There is no such kernel set.
     """
     kernels = kernel_set_named(kernel_set)
     spec = load_board(board)
+    if port is None and probe is not None:
+        raise BoardError(
+            f"probe {probe}: give the --port of the physical board as well; without one the "
+            "virtual copy would be taken, which needs no probe"
+        )
     told = progress or (lambda text: None)
     if spec.kind == "qemu":
         raise BoardError(

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from hwnas._files import read_text
 from hwnas.errors import NetworkError
 from hwnas.keras_io import from_keras, load_keras
 from hwnas.network import Network
@@ -32,15 +33,9 @@ def load_network(path: Path | str) -> Network:
     if file.suffix == ".keras":
         return from_keras(load_keras(file))
     if file.suffix == ".json":
-        return Network.from_json(_bounded_text(file))
+        text = read_text(file, "model", most_bytes=MAX_JSON_BYTES, error=NetworkError)
+        try:
+            return Network.from_json(text)
+        except NetworkError as error:
+            raise NetworkError(f"model {file}: {error}") from error
     raise NetworkError(f"model {file}: {file.suffix or 'no suffix'} is neither .keras nor .json")
-
-
-def _bounded_text(file: Path) -> str:
-    size = file.stat().st_size
-    if size > MAX_JSON_BYTES:
-        raise NetworkError(f"model {file}: {size} bytes; a network's JSON has at most 4 MiB")
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NetworkError(f"model {file}: cannot be read ({error})") from error

@@ -11,6 +11,8 @@ from platformdirs import user_cache_path
 from hwnas.errors import HwnasError
 
 CACHE_VARIABLE: Final = "HWNAS_CACHE_DIR"
+CACHE_ADVICE: Final = f"let {CACHE_VARIABLE} name a folder that can be written"
+"""For messages about a :func:`cache_dir` that cannot be used."""
 _PACKAGE = Path(__file__).resolve().parent
 
 

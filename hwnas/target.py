@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
+from reprlib import repr as _short
 from typing import Any, Final
 
 from hwnas.errors import TableError
@@ -110,7 +111,7 @@ gcc 12.2.1, simulated by cortex-m4/1'
         unknown, missing = set(data) - known, known - set(data)
         if unknown or missing:
             raise TableError(
-                f"target: unknown fields {sorted(unknown)}, missing fields {sorted(missing)}"
+                f"target: unknown fields {_short(unknown)}, missing fields {sorted(missing)}"
             )
         return cls(**{**data, "provenance": _provenance(data["provenance"])})
 

@@ -26,6 +26,7 @@ from hwnas.errors import (
     PlanError,
 )
 from hwnas.network import Layer, conv2d, dense, max_pool2d
+from hwnas.resources import CACHE_VARIABLE
 from hwnas.table import LayerRecord
 
 BOARD = "nucleo_l496zg"
@@ -318,6 +319,22 @@ def test_leases_need_a_folder_that_can_be_made(tmp_path: Path) -> None:
         BoardPool([slot("a")], lease_folder=tmp_path / "file" / "leases")
 
 
+def test_a_lease_that_cannot_be_had_names_the_folder(tmp_path: Path) -> None:
+    with BoardPool([slot("a")], lease_folder=tmp_path / "leases") as pool:
+        (tmp_path / "leases").rmdir()
+        (tmp_path / "leases").write_text("")
+        with (
+            pytest.raises(BoardError, match=rf"lease of a .*leases.*{CACHE_VARIABLE}"),
+            pool.lease(timeout_s=0),
+        ):
+            pytest.fail("there is none")
+
+
+def test_a_probe_without_a_port_is_refused() -> None:
+    with pytest.raises(BoardError, match="--port"):
+        open_backend(BOARD, probe="0669FF303234")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -327,7 +344,7 @@ def test_leases_need_a_folder_that_can_be_made(tmp_path: Path) -> None:
         ("[[boards]]\nname = ''\nboard = 'b'", "boards.0.name"),
         ("[[boards]]\nname = 'a'\nboard = 'b'\nprot = 'c'", "boards.0.prot"),
         ("[[boards]]\nname = 1\nboard = 'b'", "boards.0.name"),
-        ("[[boards", "cannot be read"),
+        ("[[boards", "is not TOML"),
     ],
 )
 def test_a_wrong_rack_names_the_key(tmp_path: Path, text: str, message: str) -> None:
@@ -335,5 +352,5 @@ def test_a_wrong_rack_names_the_key(tmp_path: Path, text: str, message: str) -> 
     path.write_text(text)
     with pytest.raises(BoardError, match=message):
         read_rack(path)
-    with pytest.raises(BoardError, match="cannot be read"):
+    with pytest.raises(BoardError, match="there is no such file"):
         read_rack(tmp_path / "none.toml")

@@ -140,13 +140,12 @@ def test_an_unknown_board_gets_a_suggestion(name: str, hint: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(BoardError, match=r"none\.toml cannot be read"):
-        load_board(tmp_path / "none.toml")
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(BoardError, match=r"folder\.toml cannot be read"):
-        load_board(tmp_path / "folder.toml")
+    for none in ("none.toml", "folder.toml"):
+        with pytest.raises(BoardError, match=rf"{none}: there is no such file"):
+            load_board(tmp_path / none)
     (tmp_path / "bytes.toml").write_bytes(b'name = "\xff"')
-    with pytest.raises(BoardError, match=r"bytes\.toml cannot be read"):
+    with pytest.raises(BoardError, match=r"bytes\.toml: cannot be read"):
         load_board(tmp_path / "bytes.toml")
     (tmp_path / "broken.toml").write_text('name = "x"\n[core\n')
     with pytest.raises(BoardError, match=r"broken\.toml is not TOML: .*line 2"):
@@ -189,6 +188,14 @@ WRONG = [
     ("power.active_mw", True, "power.active_mw: Input should be a valid number"),
     ("published.smaller.macs", 1 << 31, "published: Value error, the smaller network must have"),
     ("published.larger.cycles", 1, "published: Value error, the smaller network must have fewer"),
+    (
+        "published.smaller.macs",
+        40_813_183,
+        "published: Value error, cycles would grow with the MACs to the power of 1.68e+08",
+    ),
+    ("timing.memory.line", 1e300, "timing.memory.line: Input should be less than or equal to"),
+    ("power.active_mw", 1e300, "power.active_mw: Input should be less than or equal to"),
+    ("name", "x" * 65, "name: String should match pattern"),
 ]
 
 

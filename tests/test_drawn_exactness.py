@@ -23,7 +23,7 @@ from hwnas.virtual import VirtualBoard
 
 OPERATORS = [operator for operator in Operator if operator is not Operator.RESHAPE]
 LARGEST_BIAS = 1 << 30
-"""Together with a sum of products it fits 32 bits, beyond which TFLite's arithmetic is undefined."""
+"""With a sum of products it fits 32 bits, beyond which TFLite's arithmetic is undefined."""
 
 
 @pytest.fixture(scope="module", params=["nucleo_l496zg", "nucleo_f767zi"])

@@ -266,6 +266,56 @@ def test_a_failing_compiler_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("size_bytes", [32 << 10, 64 << 10])
+def test_a_flash_that_the_firmware_fills_is_refused(size_bytes: int) -> None:
+    small = replace(BOARD, flash=replace(BOARD.flash, size_bytes=size_bytes))
+    with pytest.raises(BoardError, match=rf"has {size_bytes:,} bytes; .* 65,536"):
+        find_image(small)
+
+
+def test_a_ram_that_the_firmware_does_not_fit_into_is_refused(tmp_path: Path) -> None:
+    small = replace(BOARD, ram=replace(BOARD.ram, size_bytes=4 << 10))
+    with pytest.raises(FirmwareBuildError, match=r"RAM is too small by [\d,]+ bytes"):
+        build(Recipe.of(small), tmp_path / "image")
+
+
+@pytest.mark.parametrize("folder", ["file/cache", "x" * 300])
+def test_a_cache_that_cannot_be_written_is_named(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / folder))
+    with pytest.raises(FirmwareBuildError) as raised:
+        find_image(BOARD)
+    assert str(tmp_path / folder) in str(raised.value) and CACHE_VARIABLE in str(raised.value)
+
+
+def test_images_for_a_wheel_need_a_folder_that_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FirmwareBuildError, match=r"file/images/\w+ cannot be written"):
+        build_images(tmp_path / "file" / "images")
+
+
+def test_what_is_only_quicker_with_a_cache_goes_without(
+    image: FirmwareImage, tmp_path: Path
+) -> None:
+    shutil.copytree(image.elf.parent, tmp_path / "firmware" / image.elf.parent.name)
+    (tmp_path / "timing").write_text("")
+    code = (
+        "from hwnas.backend import open_backend; from hwnas.network import dense\n"
+        "with open_backend('nucleo_l496zg') as backend:\n"
+        "    [row] = backend.measure_layers([dense((84,), 10)])\n"
+        "print(row.cycles_median)"
+    )
+    cycles = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+        ).stdout
+        for env in (dict(os.environ), {**os.environ, CACHE_VARIABLE: str(tmp_path)})
+    ]
+    assert cycles[0] == cycles[1] and int(cycles[0]) > 0
+
+
 def test_without_a_compiler_the_command_line_says_how_to_get_one(tmp_path: Path) -> None:
     model = tmp_path / "model.json"
     model.write_text(

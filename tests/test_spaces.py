@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +29,11 @@ from hwnas.spaces import (
 )
 from hwnas.spaces._yaml import MAX_FILE_BYTES, parse_document
 
+HOSTILE_TOKENS = [
+    "-1", "$w", "[]", "{", "~", "1e9", "*a", "'", "::", "=", "<<", ".inf", ".nan", "1e400", "0b_",
+    "0x" + "f" * 5_000, "9" * 5_000, "1" + ":30" * 5_000, "1" + ":30" * 5_000 + ".5", "2020-01-01",
+    "!!float x", "? [a]", '"\\ud800"', "\u2028", "\x85", "$w * 99999 * 99999",
+]  # fmt: skip
 HEAD = "version: 1\nname: small\ninput: [8, 8, 1]\n"
 
 
@@ -382,7 +388,7 @@ CONV = "  - conv2d: {filters: 4, kernel_size: 3}\n"
         ("layers:\n  - repeat: {times: 65, layers: [relu]}\n", ["repeat.times", "0 to 64"]),
         ("layers:\n  - repeat: {times: 2, layers: []}\n", ["repeat.layers", "at least 1"]),
         ("layers:\n  - repeat:\n      times: 64\n      layers:\n"
-         "        - repeat: {times: 64, layers: [relu]}\n", ["up to 4096 layers"]),
+         "        - repeat: {times: 64, layers: [relu]}\n", ["up to 4161 entries"]),
         ("parameters:\n  w_1: {type: bool}\nlayers:\n" + CONV + "    when: {w_1: true}\n"
          "  - repeat:\n      times: 1\n      parameters: {w: {type: bool}}\n"
          "      layers:\n        - relu:\n          when: {w: true}\n", ["'w_1'", "there already"]),
@@ -412,6 +418,7 @@ CONV = "  - conv2d: {filters: 4, kernel_size: 3}\n"
         ("classes: " + "9" * 5000 + "\nlayers: [relu]\n", ["line 4, classes"]),
         ("classes: 0x" + "f" * 5000 + "\nlayers: [relu]\n", ["line 4, classes", "is beyond"]),
         ("classes: 1" + ":30" * 5000 + "\nlayers: [relu]\n", ["line 4, classes", "is beyond"]),
+        ("classes: 1" + ":30" * 5000 + ".5\nlayers: [relu]\n", ["line 4, classes", "not a value"]),
         ("parameters:\n  w: {type: int, low: -1073741825, high: 4}\nlayers:\n" + CONV,
          ["line 5, parameters.w.low", "is beyond 1073741824"]),
         ('description: "\\ud800"\nlayers: [relu]\n', ["line 4", r"'\ud800' is not allowed"]),
@@ -485,7 +492,7 @@ def test_damaged_files_only_ever_raise_space_errors(tmp_path: Path, data: st.Dat
         elif kind == "double":
             lines.insert(i, lines[i])
         elif kind == "token":
-            token = data.draw(st.sampled_from(["-1", "$w", "[]", "{", "~", "1e9", "*a", "'", "::"]))
+            token = data.draw(st.sampled_from(HOSTILE_TOKENS))
             head, _, _ = lines[i].rpartition(" ")
             lines[i] = f"{head} {token}"
         elif kind == "indent":
@@ -511,6 +518,90 @@ def test_any_text_is_a_document_or_a_space_error(text: str) -> None:
         assert "x.yaml" in str(error)
     else:
         assert isinstance(document.data, (dict, list, str, int, float, bool, type(None)))
+
+
+def test_what_is_repeated_never_is_counted_as_well(declare: Any) -> None:
+    text = "relu"
+    for times in (0, *[64] * 9):
+        text = f"{{repeat: {{times: {times}, layers: [{text}]}}}}"
+    with pytest.raises(SpaceError, match="entries; at most 2048"):
+        declare(f"layers: [{text}]\n")
+
+
+_HOSTILE = st.sampled_from(
+    [-1, 0, 2**30, 2**31, 10**400, 1e308, -0.5, float("inf"), None, "", True, [], [1, 2], "$none",
+     "$w * $w * $w * $w", "0 // $w", "previous", {}]
+)  # fmt: skip
+
+
+def mostly(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Now and then something else."""
+    return st.integers(0, 19).flatmap(lambda roll: _HOSTILE if roll == 7 else good)
+
+
+_SMALL = mostly(st.integers(1, 5) | st.sampled_from(["$w", "$w // 2", "$w * 2"]))
+_NAMED = mostly(st.sampled_from(["a", "b"]))
+
+
+def _layer(name: str, **options: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({name: st.fixed_dictionaries(options)})
+
+
+def _entries(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Entries of a list of layers, some of them wrong."""
+    layers = st.lists(inner, min_size=1, max_size=3)
+    repeat = st.fixed_dictionaries({"times": mostly(st.integers(0, 64)), "layers": layers})
+    modifiers = {
+        "when": mostly(st.fixed_dictionaries({"w": mostly(st.integers(1, 6))})),
+        "as": _NAMED,
+        "from": mostly(st.sampled_from(["input", "previous", "a"])),
+    }
+    return st.one_of(
+        _layer("conv2d", filters=_SMALL, kernel_size=_SMALL, strides=_SMALL),
+        _layer("max_pool2d", pool_size=_SMALL),
+        _layer("dense", units=_SMALL),
+        _layer("reshape", output_shape=mostly(st.lists(_SMALL, min_size=1, max_size=3))),
+        _layer("add", inputs=mostly(st.lists(_NAMED, min_size=2, max_size=2))),
+        st.fixed_dictionaries({"repeat": repeat}, optional=modifiers),
+        st.fixed_dictionaries({"block": layers}, optional=modifiers),
+        st.just("flatten"),
+    )
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    layers=st.lists(st.recursive(st.just("relu"), _entries, max_leaves=8), min_size=1, max_size=4),
+    low=mostly(st.integers(1, 6)),
+    shape=mostly(st.lists(mostly(st.integers(1, 20)), min_size=3, max_size=3)),
+)
+def test_hostile_spaces_only_ever_raise_space_errors(
+    tmp_path: Path, layers: list[Any], low: Any, shape: Any
+) -> None:
+    path = tmp_path / "hostile.yaml"
+    reader = {"relu": {}, "when": {"w": 6}}
+    space_file = {
+        "version": 1,
+        "name": "h",
+        "input": shape,
+        "parameters": {"w": {"type": "int", "low": low, "high": 6}},
+        "layers": [reader, *layers],
+    }
+    path.write_text(json.dumps(space_file))
+    try:
+        space = load_space(path)
+    except SpaceError as error:
+        assert "hostile.yaml" in str(error) and len(str(error)) < 2_000
+        return
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(5):
+        try:
+            assert isinstance(space.sample(study.ask()), Network)
+        except SpaceError as error:
+            assert "space h, " in str(error)
 
 
 def test_lines_are_counted_from_one() -> None:

@@ -72,6 +72,7 @@ def test_plain_data_must_have_exactly_the_fields() -> None:
     data = TARGET.to_dict()
     for bad, culprit in [
         ({**data, "colour": "red"}, "colour"),
+        ({**data, "colour": "red", 7: "seven", None: 1}, "unknown fields .*colour"),
         ({k: v for k, v in data.items() if k != "core"}, "core"),
         ({**data, "provenance": "guessed"}, "guessed"),
         ({**data, "provenance": ["simulated"]}, "provenance"),

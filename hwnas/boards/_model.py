@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from hwnas._refusals import explain
+from hwnas._toml import read_toml
 from hwnas.errors import BoardError
 
 _HOME: Final = Path(__file__).parent
@@ -23,7 +22,8 @@ Count = Annotated[int, Field(gt=0, lt=1 << 32, strict=True)]
 PageAddress = Annotated[Address, Field(multiple_of=1024)]
 PageCount = Annotated[Count, Field(multiple_of=1024)]
 """Memories begin and end on a KiB, as those of all chips do: emulators map no less."""
-Cost = Annotated[float, Field(ge=0, strict=True)]
+Cost = Annotated[float, Field(ge=0, le=10_000, strict=True)]
+MAX_EXPONENT: Final = 2
 PowerOfTwo = Literal[4, 8, 16, 32, 64, 128, 256]
 
 
@@ -277,7 +277,7 @@ class Power:
         source: Who measured it, how, and under which conditions.
     """
 
-    active_mw: Annotated[float, Field(gt=0, strict=True)]
+    active_mw: Annotated[float, Field(gt=0, le=1_000_000, strict=True)]
     source: Text
 
 
@@ -332,6 +332,16 @@ class CycleEstimate:
         a, b = self.smaller, self.larger
         if not (a.macs < b.macs and a.cycles < b.cycles):
             raise ValueError("the smaller network must have fewer MACs and cycles")
+        if self._exponent > MAX_EXPONENT:
+            raise ValueError(
+                f"cycles would grow with the MACs to the power of {self._exponent:.3g}, at most "
+                f"{MAX_EXPONENT} is believed; take networks that differ more"
+            )
+
+    @property
+    def _exponent(self) -> float:
+        a, b = self.smaller, self.larger
+        return math.log(b.cycles / a.cycles) / math.log(b.macs / a.macs)
 
     def cycles(self, macs: int) -> int:
         """Estimated cycles of an inference: a straight line through both points in log-log.
@@ -339,9 +349,8 @@ class CycleEstimate:
         Args:
             macs: Multiply-accumulates of the network; below 1 counts as 1.
         """
-        a, b = self.smaller, self.larger
-        exponent = math.log(b.cycles / a.cycles) / math.log(b.macs / a.macs)
-        return round(a.cycles * math.pow(max(macs, 1) / a.macs, exponent))
+        a = self.smaller
+        return round(a.cycles * math.pow(max(macs, 1) / a.macs, self._exponent))
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -364,7 +373,7 @@ class BoardSpec:
         published: Two measured networks, for the estimate before anything has run.
     """
 
-    name: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+    name: Annotated[str, Field(pattern="^[a-z0-9_]{1,64}$")]
     title: Text
     kind: Literal["silicon", "qemu"]
     chip: Chip
@@ -428,16 +437,7 @@ def load_board(name_or_path: str | Path) -> BoardSpec:
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = _known(str(name_or_path))
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoardError(f"board file {path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BoardError(f"board file {path} is not TOML: {error}") from error
-    try:
-        return _ADAPTER.validate_python(data)
-    except ValidationError as error:
-        raise BoardError(f"board file {path}: {explain(error)}") from error
+    return read_toml(path, "board file", _ADAPTER)
 
 
 def _known(name: str) -> Path:

@@ -7,6 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
+from hwnas.cli import lut_quality, lut_rows
 from hwnas.cli.boards import boards
 from hwnas.cli.flash import flash
 from hwnas.cli.lut import lut
@@ -29,6 +30,14 @@ app.command()(measure)
 app.command()(search)
 app.command()(sweep)
 app.command()(validate)
+for command in (
+    lut_rows.show,
+    lut_rows.prune,
+    lut_quality.diff,
+    lut_quality.check,
+    lut_quality.validate,
+):
+    lut.command()(command)
 app.add_typer(lut, name="lut")
 
 

@@ -25,7 +25,7 @@ from hwnas.device.rack import RackEntry, read_rack
 from hwnas.errors import BoardError, BoardTimeoutError, HwnasError
 from hwnas.firmware import DEFAULT_VARIANT, Variant
 from hwnas.kernels import CMSIS_NN
-from hwnas.resources import cache_dir
+from hwnas.resources import CACHE_ADVICE, cache_dir
 
 _ECHO: Final = bytes(range(64))
 _POLL_S: Final = 0.05
@@ -141,7 +141,9 @@ class BoardPool(Closing):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BoardError(f"pool: the folder of its leases cannot be made ({error})") from error
+            raise BoardError(
+                f"pool: the folder of its leases cannot be made ({error}): {CACHE_ADVICE}"
+            ) from error
         self._retries = retries or Retries()
         self._changed = threading.Condition()
         self._closed = False
@@ -323,11 +325,18 @@ class BoardPool(Closing):
         now = time.monotonic()
         for place in sorted(places, key=lambda p: p.leases):
             if place.state is SlotState.FREE and place.not_before <= now:
-                with suppress(Timeout):
+                try:
                     place.lock.acquire(timeout=0)
-                    place.state = SlotState.LEASED
-                    place.leases += 1
-                    return place
+                except Timeout:
+                    continue
+                except OSError as error:
+                    raise BoardError(
+                        f"pool: the lease of {place.slot.name} cannot be had ({error}): "
+                        f"{CACHE_ADVICE}"
+                    ) from error
+                place.state = SlotState.LEASED
+                place.leases += 1
+                return place
         return None
 
     def _check(self, place: _Place) -> None:

@@ -17,9 +17,9 @@ from cobs import cobs
 
 from hwnas.device.status import Status, status_error
 from hwnas.errors import BoardProtocolError
+from hwnas.plan import PLAN_VERSION
 
 PROTOCOL_VERSION: Final = 1
-PLAN_VERSION: Final = 1
 MAX_BODY_BYTES: Final = 2048
 RESPONSE_BIT: Final = 0x80
 BANNER_TYPE: Final = 0x80

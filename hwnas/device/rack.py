@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from hwnas.errors import BoardError
+from hwnas._toml import read_toml
 
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -43,12 +42,4 @@ def read_rack(path: str | Path) -> list[RackEntry]:
     Raises:
         BoardError: The file cannot be read, or is wrong; the message names the key.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        return _RACKS.validate_python(data).boards
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BoardError(f"rack file {path} cannot be read: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise BoardError(f"rack file {path}: {where}: {first['msg']}") from error
+    return read_toml(Path(path), "rack file", _RACKS).boards

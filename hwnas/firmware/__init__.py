@@ -16,7 +16,7 @@ from hwnas.firmware._build import Recipe, build
 from hwnas.firmware._contents import flash_contents, pool_contents
 from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest, KernelCode
 from hwnas.firmware._variant import DEFAULT_VARIANT, Optimization, Variant
-from hwnas.resources import cache_dir, data_dir
+from hwnas.resources import CACHE_ADVICE, cache_dir, data_dir
 
 __all__ = [
     "DEFAULT_VARIANT",
@@ -48,9 +48,9 @@ def find_image(
         progress: Is told when an image must be built, which takes seconds.
 
     Raises:
-        BoardError: The board is unknown.
-        FirmwareBuildError: There is no image and none can be built; the message says what is
-            missing and how to get it.
+        BoardError: The board is unknown, or its flash is too small for any firmware.
+        FirmwareBuildError: There is no image and none can be built or kept; the message says what
+            is missing and how to get it.
 
     Example:
         >>> list(find_image("nucleo_l496zg").manifest.kernels)  # doctest: +SKIP
@@ -62,29 +62,38 @@ def find_image(
         return FirmwareImage.read(shipped)
     recipe = Recipe.of(spec, variant)
     folder = cache_dir("firmware") / f"{spec.name}-{recipe.fingerprint()[:_KEPT_DIGITS]}"
-    if not folder.is_dir():
-        if progress is not None:
-            compiler = recipe.compiler
-            progress(
-                f"building the firmware of {spec.name} with {compiler.name} {compiler.version}, "
-                f"{variant.describe()}"
-            )
-        build(recipe, folder)
-    return FirmwareImage.read(folder)
+    try:
+        if not folder.is_dir():
+            if progress is not None:
+                compiler = recipe.compiler
+                progress(
+                    f"building the firmware of {spec.name} with {compiler.name} "
+                    f"{compiler.version}, {variant.describe()}"
+                )
+            build(recipe, folder)
+        return FirmwareImage.read(folder)
+    except OSError as error:
+        raise FirmwareBuildError(
+            f"the firmware of {spec.name} cannot be kept in {folder.parent} ({error}): "
+            f"{CACHE_ADVICE}"
+        ) from error
 
 
 def build_images(folder: Path) -> list[FirmwareImage]:
     """Build the default images of all boards, for a wheel.
 
     Raises:
-        FirmwareBuildError: One cannot be built, or is there already.
+        FirmwareBuildError: One cannot be built or written, or is there already.
     """
     images = []
     for name in list_boards():
         place = folder / name
-        if place.exists():
-            raise FirmwareBuildError(f"{place} is there already; remove it first")
-        build(Recipe.of(load_board(name)), place)
+        try:
+            if place.exists():
+                raise FirmwareBuildError(f"{place} is there already; remove it first")
+            build(Recipe.of(load_board(name)), place)
+        except OSError as error:
+            raise FirmwareBuildError(f"{place} cannot be written ({error})") from error
         images.append(FirmwareImage.read(place))
     return images
 

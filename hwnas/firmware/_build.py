@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,8 @@ CMSIS_PACKAGE_VERSION: Final = "1.0.0"
 _CMSIS_FOLDER: Final = Path("backend/cmsis_nn/vendor")
 _BUILD_TIMEOUT_S: Final = 600.0
 _LINES_SHOWN: Final = 12
+_OVERFLOW: Final = re.compile(r"region [`'](\w+)':? overflowed by (\d+) bytes")
+"""What GNU's linker, and LLVM's, say of a memory that is too small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Recipe:
 
         Raises:
             FirmwareBuildError: The board has no code, or compiler or CMSIS-NN are missing.
+            BoardError: The board's flash is too small.
         """
         sources = _sources()
         if not (sources / "boards" / spec.name / "board.c").is_file():
@@ -100,6 +104,7 @@ def build(recipe: Recipe, folder: Path) -> None:
 
     Raises:
         FirmwareBuildError: A tool is missing or failed; the message holds its last lines.
+        OSError: The folder cannot be made.
     """
     folder = folder.absolute()  # CMake works in folders of its own
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +210,13 @@ def _run(recipe: Recipe, command: list[str]) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         raise FirmwareBuildError(f"{recipe.spec.name}: {command[0]} failed: {error}") from error
     if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        output = done.stdout + done.stderr
+        if lack := _OVERFLOW.search(output):
+            raise FirmwareBuildError(
+                f"{recipe.spec.name}: the firmware does not fit: {lack[1]} is too small by "
+                f"{int(lack[2]):,} bytes"
+            )
+        said = [line for line in output.splitlines() if line.strip()]
         raise FirmwareBuildError(
             f"the firmware of {recipe.spec.name} could not be built by {recipe.compiler.name} "
             f"{recipe.compiler.version}; the last lines were:\n" + "\n".join(said[-_LINES_SHOWN:])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hwnas.boards import BoardSpec, Pin
+from hwnas.errors import BoardError
 from hwnas.plan._pool import POOL_HEADER
 
 FIRMWARE_BYTES: Final = 64 * 1024
@@ -32,7 +33,16 @@ class BoardFacts:
 
 
 def board_facts(spec: BoardSpec) -> BoardFacts:
-    """Write down what the firmware must know of a board."""
+    """Write down what the firmware must know of a board.
+
+    Raises:
+        BoardError: Its flash is too small.
+    """
+    if spec.flash.size_bytes <= FIRMWARE_BYTES:
+        raise BoardError(
+            f"{spec.name}: the flash has {spec.flash.size_bytes:,} bytes; the firmware keeps the "
+            f"first {FIRMWARE_BYTES:,} for itself, and parameters need some behind them"
+        )
     base = spec.flash.base + FIRMWARE_BYTES
     size = spec.flash.size_bytes - FIRMWARE_BYTES
     values: dict[str, int] = {

@@ -7,6 +7,7 @@ from hwnas.plan._constants import quantize_multiplier
 from hwnas.plan._floats import float_parameters
 from hwnas.plan._format import (
     PARAMETER_ALIGNMENT,
+    PLAN_VERSION,
     ParameterKind,
     parameter_counts,
     plan_bytes,
@@ -22,6 +23,7 @@ from hwnas.plan._pool import DEFAULT_SEED, ParameterPool, PoolLayout
 __all__ = [
     "DEFAULT_SEED",
     "PARAMETER_ALIGNMENT",
+    "PLAN_VERSION",
     "ExecutionPlan",
     "LayerParameters",
     "NetworkParameters",

@@ -1,5 +1,6 @@
 """Plots of what a search found."""
 
 from hwnas.report.front import plot_front
+from hwnas.report.tables import plot_diff, plot_validation
 
-__all__ = ["plot_front"]
+__all__ = ["plot_diff", "plot_front", "plot_validation"]

@@ -23,7 +23,7 @@ CLASSES: Final = "classes"
 INPUT: Final = "input"
 PREVIOUS: Final = "previous"
 MAX_ENTRIES: Final = 4 * MAX_NODES
-"""Layers of a space with every repeat at its longest, alternatives counted side by side."""
+"""Entries of a space with every repeat at its longest, alternatives counted side by side."""
 MAX_PARAMETERS: Final = 1_024
 
 DeclaredParameter = IntParameter | ChoiceParameter | BoolParameter
@@ -229,12 +229,13 @@ def _check_size(steps: tuple[Step, ...], document: Document) -> None:
     entries = _entries(steps)
     if entries > MAX_ENTRIES:
         raise document.error(
-            ("layers",), f"up to {entries} layers; at most {MAX_ENTRIES} are allowed"
+            ("layers",), f"up to {entries} entries; at most {MAX_ENTRIES} are allowed"
         )
 
 
 def _entries(steps: tuple[Step, ...]) -> int:
-    return sum(step.longest * _entries(step.steps) if step.steps else 1 for step in steps)
+    # Each counts itself: what is never repeated (`times: 0`) is gone through nonetheless.
+    return sum(1 + step.longest * _entries(step.steps) for step in steps)
 
 
 def _expand(

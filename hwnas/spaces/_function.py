@@ -58,7 +58,7 @@ class FunctionSpace(SearchSpace):
             raise SpaceError(f"space {self.name}: {_plain(error)}; with {_point(trial)}") from error
         except HwnasError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Imported here: whoever samples a space needs no Optuna.
             from optuna.exceptions import OptunaError
 
@@ -121,7 +121,7 @@ def load_function(spec: str) -> Callable[..., Any]:
     return function
 
 
-def _plain(error: Exception) -> str:
+def _plain(error: BaseException) -> str:
     """An error's message on one line; Keras tells several, with the call's arguments last."""
     told = _BOLD.sub("", str(error)).partition("Arguments received by")[0]
     return " ".join(told.split())

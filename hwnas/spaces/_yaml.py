@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+from hwnas._files import read_text
+from hwnas._text import one_line
 from hwnas.errors import SpaceError
 
 MAX_FILE_BYTES: Final = 64 << 10
@@ -69,7 +70,8 @@ def read_document(path: Path) -> Document:
     Raises:
         SpaceError: The file is missing, too large, no UTF-8, no YAML or not plain data.
     """
-    return parse_document(_bounded_text(path), str(path))
+    text = read_text(path, "space", most_bytes=MAX_FILE_BYTES, error=SpaceError)
+    return parse_document(text, str(path))
 
 
 def parse_document(text: str, source: str) -> Document:
@@ -87,23 +89,10 @@ def parse_document(text: str, source: str) -> Document:
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise SpaceError(f"space {source}{line}: not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise SpaceError(f"space {source}: not YAML: {error}") from error
+        raise SpaceError(f"space {source}: not YAML: {one_line(error)}") from error
     if node is None:
         raise SpaceError(f"space {source}: the file is empty")
     return Document(source, _Builder(document).build(node, ()), document.lines)
-
-
-def _bounded_text(path: Path) -> str:
-    if not os.path.isfile(path):
-        raise SpaceError(f"space {path}: there is no such file")
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise SpaceError(f"space {path}: a space file has at most {MAX_FILE_BYTES} bytes")
-        return data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpaceError(f"space {path}: cannot be read ({error})") from error
 
 
 def _check_events(text: str, document: Document) -> None:
@@ -168,8 +157,8 @@ class _Builder:
             )
         try:
             value = self._scalars.construct_object(node)
-        except (ValueError, yaml.YAMLError) as error:
-            raise self._document.error(path, f"not a value: {error}") from error
+        except (ValueError, OverflowError, yaml.YAMLError) as error:
+            raise self._document.error(path, f"not a value: {one_line(error)}") from error
         if isinstance(value, int) and abs(value) > MAX_INT:
             raise self._document.error(path, f"{node.value:.{MAX_SHOWN}} is beyond {MAX_INT}")
         return value

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, TextIO
 
+Lines = IO[bytes] | gzip.GzipFile
 DAMAGED: Final = (OSError, ValueError, EOFError, zlib.error)
 """What reading such a file raises where it cannot be read."""
 
@@ -20,7 +21,7 @@ def is_compressed(path: Path) -> bool:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[IO[bytes]]:
+def reading(path: Path) -> Iterator[Lines]:
     """The file's lines as bytes."""
     if is_compressed(path):
         with gzip.open(path, "rb") as stream:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from sqlalchemy import Row
 
 from hwnas.errors import HwnasError, TableError
-from hwnas.table._files import DAMAGED, reading
+from hwnas.table._files import DAMAGED, Lines, reading
 from hwnas.table._records import Accuracy, LayerRecord, Record
 from hwnas.table._schema import KINDS, Kind, plain
 from hwnas.target import Provenance, TargetIdentity
@@ -118,7 +118,7 @@ def states_target(path: Path, target: TargetIdentity) -> bool:
     return isinstance(data, dict) and data.get("digest") == target.digest
 
 
-def read_lines(stream: IO[bytes]) -> Iterator[Parsed | ParsedAccuracy | Malformed]:
+def read_lines(stream: Lines) -> Iterator[Parsed | ParsedAccuracy | Malformed]:
     """Read a table's lines from an untrusted file, one at a time and in bounded memory.
 
     Args:
@@ -141,7 +141,7 @@ def read_lines(stream: IO[bytes]) -> Iterator[Parsed | ParsedAccuracy | Malforme
                     yield parsed
 
 
-def _raw_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+def _raw_lines(stream: Lines) -> Iterator[tuple[int, bytes | None]]:
     number = 0
     while raw := stream.readline(MAX_LINE_BYTES + 1):
         number += 1

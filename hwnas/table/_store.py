@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TextIO, cast
 
 from hwnas._closing import Closing
+from hwnas._files import replacing
 from hwnas.errors import TableError
 from hwnas.network import Layer, Network
 from hwnas.table import _jsonl, _notes, _rows, _schema
@@ -401,13 +401,11 @@ class LookupTable(Closing):
             return self._export(destination, targets)
         path = Path(destination)
         try:
-            draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-            try:
-                with writing(draft, compressed=is_compressed(path)) as stream:
-                    rows = self._export(stream, targets)
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
+            with (
+                replacing(path) as draft,
+                writing(draft, compressed=is_compressed(path)) as stream,
+            ):
+                rows = self._export(stream, targets)
         except (OSError, ValueError) as error:
             raise TableError(f"{path}: the export cannot be written ({error})") from error
         return rows

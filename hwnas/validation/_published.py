@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from hwnas._refusals import explain
+from hwnas._toml import read_toml
 from hwnas.errors import MeasurementError
 from hwnas.firmware import Optimization, Variant
 from hwnas.validation._subjects import (
@@ -166,16 +165,7 @@ def load_rows(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
         >>> rows[0].subject.title, rows[0].measured, rows[0].unit, rows[0].place
         ('LeNet', 36.4, 'ms', 'Table 2')
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise MeasurementError(f"measurements {path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise MeasurementError(f"measurements {path} are not TOML: {error}") from error
-    try:
-        file = _ADAPTER.validate_python(data)
-    except ValidationError as error:
-        raise MeasurementError(f"measurements {path}: {explain(error)}") from error
+    file = read_toml(Path(path), "measurements", _ADAPTER, error=MeasurementError)
     return tuple(_row(file, series, row) for series in file.series for row in series.rows)
 
 

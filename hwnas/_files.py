@@ -1,0 +1,54 @@
+"""Files: what anyone may have written is read with a bound; what hwnas writes appears whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hwnas.errors import HwnasError
+
+
+def read_text(path: Path, what: str, *, most_bytes: int, error: type[HwnasError]) -> str:
+    """The text of a file that anyone may have written.
+
+    Args:
+        path: The file.
+        what: What it should be, for messages, as ``space``.
+        most_bytes: Bound of its size.
+        error: Type of the errors.
+
+    Raises:
+        HwnasError: Of the given type: the path is no file, or it is too large, cannot be read or
+            is no UTF-8; the message names it.
+    """
+    # Whatever the path is, even one that no file can have; a device or a pipe may have no end.
+    if not os.path.isfile(path):
+        raise error(f"{what} {path}: there is no such file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+        if len(data) > most_bytes:
+            raise error(f"{what} {path}: it is too large; at most {most_bytes} bytes are read")
+        return data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{what} {path}: cannot be read ({cause})") from cause
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A draft beside ``path`` to write into, which takes its place at the end of the ``with``.
+
+    Where the body raises, the draft goes and ``path`` stays as it was.
+
+    Raises:
+        OSError: The draft cannot take its place.
+        ValueError: No file can have that path.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
