@@ -33,8 +33,8 @@ def read_toml(
         error: Type of the errors.
 
     Raises:
-        HwnasError: Of the given type: it cannot be read, is no TOML, or does not follow the schema; the message
-            names the file and up to five keys.
+        HwnasError: Of the given type: it cannot be read, is no TOML, or does not follow the schema;
+            the message names the file and up to five keys.
     """
     text = read_text(path, what, most_bytes=MAX_FILE_BYTES, error=error)
     try:
