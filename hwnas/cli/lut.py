@@ -11,6 +11,7 @@ from rich.console import Console
 from hwnas.cli._output import DEFAULT_TABLE, JsonOption, TableOption, print_json, table
 from hwnas.errors import TableError
 from hwnas.table import LookupTable
+from hwnas.table._select import SHOWN
 
 lut = typer.Typer(help="The lookup table of layer latencies.", no_args_is_help=True)
 
@@ -23,9 +24,15 @@ def stats(table_url: TableOption = DEFAULT_TABLE, as_json: JsonOption = False) -
     if as_json:
         print_json(summary.to_dict())
         return
-    shown = table(f"{table_url}", "target", "<provenance", "<operator", "rows")
+    shown = table(f"{table_url}", "digest", "<target", "<provenance", "<operator", "rows")
     for row in summary.rows:
-        shown.add_row(row.target.describe(), str(row.provenance), row.operator, str(row.count))
+        shown.add_row(
+            row.target.digest[:SHOWN],
+            row.target.describe(),
+            str(row.provenance),
+            row.operator,
+            str(row.count),
+        )
     console = Console()
     console.print(shown)
     console.print(f"{summary.layer_rows} layer rows, {summary.network_rows} networks")
