@@ -63,7 +63,10 @@ class Readings:
 
 
 class BlockReadings(Readings):
-    """Those of ``cortex_m4.py``, which knows the Cortex-M33, too."""
+    """Those of ``cortex_m4.py``, which knows the Cortex-M33, too.
+
+    Of an exact board, whose hook mends the IT state that hooks on memory leave behind.
+    """
 
     def __init__(self, board: VirtualBoard, reference: ModuleType, name: str) -> None:
         super().__init__(board)
