@@ -33,6 +33,8 @@ RULES = [
     ("lsls r0, r1, #4", "0801", 1),
     ("muls r0, r1, r0", "4843", 1),
     ("mla r0, r1, r2, r3", "01fb0230", 1),
+    ("mls r0, r1, r2, r3", "01fb1230", 1),
+    ("teq r0, r1", "90ea010f", 1),
     ("smlad r0, r1, r2, r3", "21fb0230", 1),
     ("smull r0, r1, r2, r3", "82fb0301", 1),
     ("smlal r0, r1, r2, r3", "c2fb0301", 1),
@@ -47,6 +49,7 @@ RULES = [
     # [TRM] A load takes two cycles in every addressing mode, and of every width.
     ("ldr r0, [r1]", "0868", 2),
     ("ldrb r0, [r1, r2]", "885c", 2),
+    ("ldrh r0, [r1]", "0888", 2),
     ("ldrh r0, [r1, #2]!", "31f8020f", 2),
     ("ldrsb r0, [r1], #1", "11f9010b", 2),
     ("ldrsh.w r0, [r1, r2, lsl #1]", "31f91200", 2),
@@ -63,6 +66,8 @@ RULES = [
     ("strh r0, [r1], #2", "21f8020b", 1),
     # [GCC, jnk0le] Adding up a store's address takes another cycle,
     ("str r0, [r1, r2]", "8850", 2),
+    ("strb r0, [r1, r2]", "8854", 2),
+    ("strh r0, [r1, r2]", "8852", 2),
     # ... which hides behind a load.
     ("ldr r0, [r1]; str r2, [r3, r4]", "08681a51", 3),
     # [GCC] Pairs.
@@ -71,6 +76,7 @@ RULES = [
     # [TRM] One and one a register, with and without write-back.
     ("ldm r0, {r1, r2, r3}", "90e80e00", 4),
     ("ldm r0!, {r1, r2, r3}", "0ec8", 4),
+    ("ldm r0!, {r1}", "02c8", 2),
     ("stm r0!, {r1, r2}", "06c0", 3),
     ("push {r4, r5, lr}", "30b5", 4),
     ("pop {r4, r5, pc}", "30bd", 4),
@@ -112,6 +118,12 @@ RULES = [
         "00bf01eb020001eb020001eb020001eb020001eb020001eb0200",
         8,
     ),
+    # ... nor a third that is narrow,
+    (
+        "nop; add.w r0, r1, r2; add.w r3, r4, r5; adds r0, r1, r2",
+        "00bf01eb020004eb05038818",
+        4,
+    ),
     # ... nor a third that does not straddle.
     ("add.w r0, r1, r2; add.w r3, r4, r5; add.w r6, r7, r8", "01eb020004eb050307eb0806", 3),
     # [TRM] Branches, without the refill, and predicated-out instructions: one cycle; IT: one.
@@ -121,6 +133,23 @@ RULES = [
     ("bx lr", "7047", 1),
     ("it eq; addeq r0, r1", "08bf4018", 2),
     ("itte hs; addhs r0, r1; subhs r0, r1; movlo r0, r1", "26bf4018401a0846", 4),
+    # ... others what they cost without a condition, whichever it is.
+    ("it eq; ldreq r0, [r1]", "08bf0868", 3),
+    ("it ne; ldrne r0, [r1]", "18bf0868", 3),
+    ("it hs; ldrhs r0, [r1]", "28bf0868", 3),
+    ("it lo; ldrlo r0, [r1]", "38bf0868", 3),
+    ("it mi; ldrmi r0, [r1]", "48bf0868", 3),
+    ("it pl; ldrpl r0, [r1]", "58bf0868", 3),
+    ("it vs; ldrvs r0, [r1]", "68bf0868", 3),
+    ("it vc; ldrvc r0, [r1]", "78bf0868", 3),
+    ("it hi; ldrhi r0, [r1]", "88bf0868", 3),
+    ("it ls; ldrls r0, [r1]", "98bf0868", 3),
+    ("it ge; ldrge r0, [r1]", "a8bf0868", 3),
+    ("it lt; ldrlt r0, [r1]", "b8bf0868", 3),
+    ("it gt; ldrgt r0, [r1]", "c8bf0868", 3),
+    ("it le; ldrle r0, [r1]", "d8bf0868", 3),
+    ("it ls; ldmls r0, {r1, r2}", "98bf90e80600", 4),
+    ("it ne; vdivne.f32 s0, s1, s2", "18bf80ee810a", 15),
     # [TRM] Table branches sum to 5 with the refill.
     ("tbb [r0, r1]", "d0e801f0", 3),
     ("tbh [r0, r1, lsl #1]", "d0e811f0", 3),
@@ -128,7 +157,13 @@ RULES = [
     ("vadd.f32 s0, s1, s2", "30ee810a", 1),
     ("vmul.f32 s0, s1, s2", "20ee810a", 1),
     ("vmla.f32 s0, s1, s2", "00ee810a", 3),
+    ("vmls.f32 s0, s1, s2", "00eec10a", 3),
+    ("vnmla.f32 s0, s1, s2", "10eec10a", 3),
+    ("vnmls.f32 s0, s1, s2", "10ee810a", 3),
     ("vfma.f32 s0, s1, s2", "a0ee810a", 3),
+    ("vfms.f32 s0, s1, s2", "a0eec10a", 3),
+    ("vfnma.f32 s0, s1, s2", "90eec10a", 3),
+    ("vfnms.f32 s0, s1, s2", "90ee810a", 3),
     ("vdiv.f32 s0, s1, s2", "80ee810a", 14),
     ("vsqrt.f32 s0, s1", "b1eee00a", 14),
     ("vldr s0, [r0]", "90ed000a", 2),
@@ -139,7 +174,9 @@ RULES = [
     ("vpush {s16, s17}", "2ded028a", 3),
     ("vpop {s16, s17}", "bdec028a", 3),
     ("vmov s0, r0", "00ee100a", 1),
+    ("vmov r0, s0", "10ee100a", 1),
     ("vmov s0, s1, r0, r1", "41ec100a", 2),
+    ("vmov d0, r0, r1", "41ec100b", 2),
 ]
 
 
@@ -151,6 +188,12 @@ def price(code: bytes) -> tuple[int, float]:
 @pytest.mark.parametrize(("code", "data", "cycles"), RULES, ids=[rule[0] for rule in RULES])
 def test_rule(code: str, data: str, cycles: int) -> None:
     assert price(bytes.fromhex(data)) == (code.count(";") + 1, cycles)
+
+
+def test_what_stands_before_a_block_costs_nothing_in_it() -> None:
+    # add.w r0, r1, r2; twice, from the middle of a word on.
+    code = bytes.fromhex("00bf 01eb0200 01eb0200")
+    assert BlockPrices(BASE, code, CortexM4()).of(BASE + 2, 8).cycles == 2
 
 
 @needs_compiler

@@ -10,7 +10,7 @@ LOADS: Final = frozenset({"ldr", "ldrb", "ldrh", "ldrsb", "ldrsh"})
 STORES: Final = frozenset({"str", "strb", "strh"})
 PAIRS: Final = frozenset({"ldrd", "strd"})
 _CONDITIONS: Final = frozenset(
-    ["eq", "ne", "cs", "cc", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"]
+    ["eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"]
 )
 _FLOAT_MACS: Final = frozenset({"vmla", "vmls", "vfma", "vfms", "vnmla", "vnmls", "vfnma", "vfnms"})
 _FLOAT_CYCLES: Final = {"vdiv": 14, "vsqrt": 14} | dict.fromkeys(_FLOAT_MACS, 3)

@@ -31,14 +31,11 @@ from hwnas.virtual.timing._instructions import (
     root_of,
 )
 
-_MULTIPLICATIONS: Final = (
-    "mul", "mla", "mls", "smla", "smul", "smml", "umull", "smull", "umla",
-)  # fmt: skip
+_MULTIPLICATIONS: Final = ("mul", "mla", "mls", "smla", "smul", "smml", "umull", "umla")
 _LONG_ACCUMULATIONS: Final = ("smlal", "smlsl", "umlal", "umaal")
 _LATE_ARITHMETIC: Final = (
     "pkh", "sxta", "uxta", "sxtb16", "uxtb16", "qadd", "qsub", "sadd", "ssub", "ssat", "usat",
 )  # fmt: skip
-_SHIFTS: Final = ("lsl", "lsr", "asr", "ror")
 _DIVISION_CYCLES: Final = 6
 
 
@@ -95,7 +92,7 @@ def _cycles(root: str, instruction: Any) -> int:
     if root in PAIRS:
         return 2  # [jnk0le]
     if root.startswith(("ldm", "stm")):
-        return max(1, len(registers_of(instruction)) - 1)  # [jnk0le] one a register.
+        return len(registers_of(instruction)) - 1  # [jnk0le] one a register.
     if root in ("push", "pop"):
         return len(registers_of(instruction))
     if root in ("sdiv", "udiv"):
@@ -110,18 +107,13 @@ def _late_result(root: str, instruction: Any) -> _Late | None:
         return _Late.LOAD
     if root.startswith(_MULTIPLICATIONS):
         return _Late.MULTIPLICATION
-    if root.startswith(_LATE_ARITHMETIC) or _shifts_an_operand(root, instruction):
+    if root.startswith(_LATE_ARITHMETIC) or _shifts_an_operand(instruction):
         return _Late.ARITHMETIC
     return None
 
 
-def _shifts_an_operand(root: str, instruction: Any) -> bool:
-    if root in STORES or root in PAIRS or root.startswith(_SHIFTS):
-        return False
-    return any(
-        x.type == arm.ARM_OP_REG and x.shift.type and x.shift.value > 0
-        for x in instruction.operands
-    )
+def _shifts_an_operand(instruction: Any) -> bool:
+    return any(x.type == arm.ARM_OP_REG and x.shift.value for x in instruction.operands)
 
 
 def _waits(root: str, instruction: Any, previous: _Previous) -> bool:
@@ -140,6 +132,6 @@ def _accumulators(root: str, instruction: Any) -> frozenset[int]:
     registers = registers_of(instruction)
     if root.startswith(_LONG_ACCUMULATIONS):
         return frozenset(registers[:2]) - frozenset(registers[2:])
-    if root.startswith(("mla", "mls", "smla", "smml")) and len(registers) == 4:
+    if root.startswith(("mla", "mls", "smla", "smml")):
         return frozenset(registers[3:]) - frozenset(registers[1:3])
     return frozenset()
