@@ -1,5 +1,5 @@
 """Plots of what a search found."""
 
-from hwnas.report.front import plot_front
+from hwnas.report.front import picture_path, plot_front
 
-__all__ = ["plot_front"]
+__all__ = ["picture_path", "plot_front"]
