@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, Final, Literal
 
 import optuna
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
 from hwnas.errors import HwnasError, SpaceError, StudyError
 from hwnas.evaluator import Evaluation, Evaluator, Rung
@@ -18,7 +18,15 @@ from hwnas.keras_io import to_keras
 from hwnas.network import Network
 from hwnas.snapping import snap
 from hwnas.spaces import Candidate, SearchSpace, as_space
-from hwnas.trial_record import ATTRIBUTE, Gate, TrialRecord, read_record
+from hwnas.trial_record import (
+    ATTRIBUTE,
+    FAILURE,
+    INVALID,
+    JUDGED,
+    Gate,
+    TrialRecord,
+    read_record,
+)
 
 METRIC: Final = "accuracy"
 HARDWARE: Final = ("latency_ms", "energy_mj", "ram_bytes", "flash_bytes")
@@ -37,7 +45,8 @@ class HardwareObjective:
     Each trial: sample a network, snap its channels, answer duplicates from memory, then climb
     static -> table -> board; a candidate that a gate stops completes with the hardware values
     known by then, ``floor`` as its metric, and the violated limits as constraints, so samplers
-    learn from it. What passes is built as a Keras model and handed to ``train``.
+    learn from it. What passes is built as a Keras model and handed to ``train``, which may prune
+    it (``optuna.TrialPruned``); a network that was pruned once is pruned at once the next time.
 
     Args:
         space: A search space, its name or YAML file, or a function ``trial -> Network`` or
@@ -50,7 +59,8 @@ class HardwareObjective:
         snap_channels: Whether channels are snapped to multiples of 4.
 
     Raises:
-        StudyError: ``objectives`` names something unknown, twice, or nothing.
+        StudyError: ``objectives`` names something unknown, twice, or nothing, or ``floor`` is no
+            finite number.
 
     Example:
         >>> objective = HardwareObjective("lenet", evaluator, train)  # doctest: +SKIP
@@ -73,6 +83,8 @@ class HardwareObjective:
             raise StudyError(
                 f"objectives {list(objectives)}: name one or more of {', '.join(known)}, each once"
             )
+        if floor is not None and not math.isfinite(floor):
+            raise StudyError(f"floor {floor}: a finite number is wanted")
         if "energy_mj" in objectives and evaluator.spec.power is None:
             raise StudyError(
                 f"objective energy_mj: the power of {evaluator.spec.name} is not known"
@@ -107,28 +119,40 @@ class HardwareObjective:
             One finite value an objective.
 
         Raises:
-            optuna.TrialPruned: The sampled parameters make no valid network.
+            optuna.TrialPruned: The sampled parameters make no valid network, or ``train`` pruned
+                the trial, or one of the same network before.
             TrainingError: ``train`` raised or returned no finite number.
             HwnasError: Board or table failed; the study goes on with ``catch=HwnasError``.
         """
         try:
+            return self._values(trial)
+        except HwnasError as error:
+            trial.set_user_attr(FAILURE, f"{type(error).__name__}: {error}")
+            raise
+
+    def _values(self, trial: Trial) -> tuple[float, ...]:
+        try:
             candidate = self.space.candidate(trial)
-        except SpaceError as error:
-            trial.set_user_attr("hwnas_invalid", str(error))
+        except (SpaceError, optuna.TrialPruned) as error:
+            trial.set_user_attr(INVALID, str(error) or "the space pruned the trial")
             raise optuna.TrialPruned(str(error)) from error
         network = self._snapped(candidate.network)
         earlier = self._memory.find(trial, network.digest)
-        if earlier is not None:
+        if earlier is None:
+            record = self._judge(trial, candidate, network)
+            fate = record.gate
+        else:
             record = replace(
                 earlier.record, gate=Gate.DUPLICATE, seconds={}, duplicate_of=earlier.number
             )
-        else:
-            record = self._judge(trial, candidate, network)
+            fate = earlier.record.gate
         for name, violation in record.violations.items():
             trial.set_constraint(name, violation)
         if record.refusal:
             trial.set_constraint(REFUSED, 1.0)
         trial.set_user_attr(ATTRIBUTE, record.to_attribute())
+        if fate is Gate.PRUNED:
+            raise optuna.TrialPruned(f"trial {trial.number}: pruned in its training")
         return tuple(
             record.metric if name == METRIC else float(record.cost[name])
             for name in self.objectives
@@ -145,7 +169,10 @@ class HardwareObjective:
         metric, gate = self._floor_of(network), Gate(evaluation.verdict.rung)
         if evaluation.verdict.feasible:
             start = time.perf_counter()
-            metric, gate = self._trained(trial, candidate, network), Gate.TRAINED
+            try:
+                metric, gate = self._trained(trial, candidate, network), Gate.TRAINED
+            except optuna.TrialPruned:
+                gate = Gate.PRUNED
             seconds[str(Rung.TRAIN)] = time.perf_counter() - start
         return _record(network, evaluation, gate, metric, seconds)
 
@@ -156,7 +183,7 @@ class HardwareObjective:
             metric = float(self._train(model, trial))
         except (HwnasError, optuna.TrialPruned):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise TrainingError(
                 f"trial {trial.number}: train raised {type(error).__name__}: {error}"
             ) from error
@@ -195,7 +222,7 @@ class _Memory:
             self._study = trial.study._study_id
             self._by_digest.clear()
             self._seen.clear()
-        finished = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        finished = trial.study.get_trials(deepcopy=False, states=JUDGED)
         for other in finished:
             if other.number not in self._seen:
                 self._seen.add(other.number)

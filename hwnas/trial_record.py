@@ -14,6 +14,13 @@ from hwnas.network import Network
 
 ATTRIBUTE: Final = "hwnas"
 """One attribute holds it all: every attribute costs a storage a write of its own."""
+INVALID: Final = "hwnas_invalid"
+"""Attribute of a trial whose parameters make no network: why."""
+FAILURE: Final = "hwnas_error"
+"""Attribute of a trial that failed: why. A failed trial without it was cut off."""
+
+JUDGED: Final = (TrialState.COMPLETE, TrialState.PRUNED)
+"""States of trials that have a record, unless their parameters make no network."""
 
 
 class Gate(StrEnum):
@@ -24,6 +31,7 @@ class Gate(StrEnum):
     STATIC = "static"
     TABLE = "table"
     BOARD = "board"
+    PRUNED = "pruned"
     TRAINED = "trained"
 
 
@@ -37,7 +45,8 @@ class TrialRecord:
         network: That network as plain data (:meth:`hwnas.network.Network.to_dict`).
         cost: :meth:`hwnas.evaluator.HardwareCost.to_dict`, with each figure's provenance.
         metric: What ``train`` returned, or the floor where nothing was trained.
-        trained: Whether ``metric`` was trained for (by this trial or the one it repeats).
+        trained: Whether ``metric`` was trained for, to the end, by this trial or the one it
+            repeats.
         violations: Each checked limit's (value - limit) / limit.
         refusal: Why the kernels cannot run it at all; empty where they can.
         seconds: Host time by rung.
@@ -93,6 +102,5 @@ def read_record(trial: FrozenTrial) -> TrialRecord | None:
 
 def finished_records(trials: Iterable[FrozenTrial]) -> dict[int, TrialRecord]:
     """Records of completed and pruned trials, by trial number."""
-    done = (TrialState.COMPLETE, TrialState.PRUNED)
-    records = ((t.number, read_record(t)) for t in trials if t.state in done)
+    records = ((t.number, read_record(t)) for t in trials if t.state in JUDGED)
     return {number: record for number, record in records if record is not None}

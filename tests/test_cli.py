@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +23,29 @@ def train(model, trial):
     return 1 - 1 / model.count_params()
 
 def broken(model, trial):
-    raise RuntimeError("no")
+    if trial.number == 0:
+        raise RuntimeError("[/red] no")
+    return train(model, trial)
+
+def pruning(model, trial):
+    if trial.number % 2:
+        import optuna
+        raise optuna.TrialPruned("no hope")
+    return train(model, trial)
+
+def slow(model, trial):
+    if trial.number == 3:
+        print("training", flush=True)
+        import time
+        time.sleep(600)
+    return train(model, trial)
 """
+
+
+BOARD = ("--board", "nucleo_l496zg")
+SEARCH = (
+    "search", "--space", "lenet", *BOARD, "--storage", "sqlite:///s.db", "--table", "t.db",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -114,13 +139,122 @@ def test_search_resumes(tmp_path: Path) -> None:
 
 def test_search_goes_on_after_a_failed_training(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TRAINER)
-    done = hwnas(
-        "search", "--space", "lenet", "-b", "nucleo_l496zg", "--train", "mine:broken",
-        "--trials", "2", "--json", cwd=tmp_path,
-    )  # fmt: skip
+    done = hwnas(*SEARCH, "--train", "mine:broken", "--trials", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    plain = json.loads(done.stdout)
-    assert plain["front"] == [] and plain["failed"] >= 1
+    told = "trial 0 failed: TrainingError: trial 0: train raised RuntimeError: [/red] no"
+    assert told in done.stderr
+    plain = json.loads(
+        hwnas(*SEARCH, "--train", "mine:broken", "--trials", "2", "--json", cwd=tmp_path).stdout
+    )
+    assert len(plain["front"]) == 1 and plain["failed"] == 1 and plain["cut_off"] == 0
+
+
+def test_search_tells_what_was_pruned_in_training(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TRAINER)
+    shown = hwnas(*SEARCH, "--train", "mine:pruning", "--trials", "6", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    counts = dict(re.findall(r"^ (pruned|trained|duplicate) +(\d+) *$", shown.stdout, re.M))
+    assert int(counts["pruned"]) >= 2 and sum(map(int, counts.values())) == 6
+
+
+def interrupted(*args: str, cwd: Path, when: str) -> subprocess.CompletedProcess[str]:
+    """The command, with Ctrl-C once its output holds some text."""
+    out = cwd / "interrupted.out"
+    with out.open("w") as stdout:
+        # Started by a shell in the background, this process may ignore the signal; a child would.
+        started = subprocess.Popen(
+            [sys.executable, "-c", UNDER_A_TERMINAL, *args],
+            cwd=cwd, stdout=stdout, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while when not in out.read_text() and time.monotonic() < deadline:
+            assert started.poll() is None, started.communicate()
+            time.sleep(0.05)
+        started.send_signal(signal.SIGINT)
+        _, err = started.communicate(timeout=60)
+    return subprocess.CompletedProcess(args, started.returncode, out.read_text(), err)
+
+
+UNDER_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print("started", flush=True)
+from hwnas.cli import main
+main()
+"""
+
+
+def test_an_interrupted_search_says_what_is_kept_and_resumes(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TRAINER)
+    stopped = interrupted(*SEARCH, "--train", "mine:slow", "--trials", "6", "--seed", "3",
+                          cwd=tmp_path, when="training")  # fmt: skip
+    assert stopped.returncode == 130, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert stopped.stderr.splitlines()[-1] == (
+        "interrupted: 3 trials of study lenet-nucleo_l496zg are in s.db and the layers that were "
+        "run are in t.db; the same command goes on"
+    )
+    resumed = hwnas(*SEARCH, "--train", "mine:slow", "--trials", "6", "--seed", "3", "--json",
+                    cwd=tmp_path)  # fmt: skip
+    plain = json.loads(resumed.stdout)
+    assert sum(plain["stopped"].values()) == 6 and (plain["failed"], plain["cut_off"]) == (0, 1)
+
+
+def test_commands_that_keep_nothing_say_so(tmp_path: Path) -> None:
+    stopped = interrupted("selftest", "--board", "nucleo_l496zg", cwd=tmp_path, when="passed")
+    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.stderr.splitlines()[-1] == (
+        "interrupted: nothing was stored; the same command starts anew"
+    )
+
+
+WHILE_IMPORTING = """
+import importlib.abc, signal, sys
+from hwnas.cli import main
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "hwnas.cli.search":
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+main()
+"""
+
+
+def test_an_interrupt_while_the_program_loads_shows_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHILE_IMPORTING, "boards"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "interrupted: nothing was begun\n"
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path, lenet: Network) -> None:
+    name = "[bold]a[ :warning: \x1b[2J [/]"
+    seen = name.replace("\x1b", "\\x1b")
+    named = replace(lenet, nodes=(replace(lenet.nodes[0], name=name), *lenet.nodes[1:]))
+    (tmp_path / "model.json").write_text(named.to_json())
+    file = name.replace("/", "")
+    shown = hwnas("measure", "model.json", *BOARD, "--table", file, cwd=tmp_path)
+    assert shown.returncode == 0 and f" {seen} " in shown.stdout, shown.stderr
+    stats = hwnas("lut", "stats", "--table", file, cwd=tmp_path)
+    assert stats.returncode == 0 and seen.replace("/", "") in stats.stdout
+    (tmp_path / "rack.toml").write_text(
+        f"[[boards]]\nname = {json.dumps(name)}\nboard = {json.dumps(name)}\n"
+    )
+    rack = hwnas("boards", "--pool", "rack.toml", cwd=tmp_path)
+    assert rack.returncode == 0 and f" {seen} " in rack.stdout, rack.stderr
+    refused(hwnas("measure", f"{name}.json", *BOARD, cwd=tmp_path), seen, "no such file")
+
+
+def test_a_name_that_no_encoding_has(tmp_path: Path, lenet: Network) -> None:
+    """As file systems have them; Python keeps the byte as half of a character."""
+    name = os.fsdecode(b"\xff.json")
+    (tmp_path / name).write_text(lenet.to_json())
+    shown = hwnas("measure", name, *BOARD, "--table", "sqlite://", cwd=tmp_path)
+    assert shown.returncode == 0 and "\\udcff.json" in shown.stdout, shown.stderr
 
 
 def test_bad_input_is_one_paragraph_and_exit_code_2(tmp_path: Path, model: Path) -> None:

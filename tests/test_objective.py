@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from hwnas.evaluator import Evaluator
 from hwnas.network import Network, NetworkBuilder
 from hwnas.objective import HardwareObjective, TrainingError
 from hwnas.report import plot_front
-from hwnas.search import ledger, open_study, pareto_front, run_search
+from hwnas.search import finished_trials, ledger, open_study, pareto_front, run_search
 from hwnas.table import LookupTable
 from hwnas.trial_record import Gate, finished_records, read_record
 
@@ -165,8 +167,124 @@ def test_an_interrupted_search_loses_only_the_trial_in_flight(
     study = open_study(resumed, storage=storage, seed=3)
     finished = len(study.get_trials(states=(TrialState.COMPLETE,)))
     assert finished == len(study.trials) - 1
+    assert len(finished_trials(study)) == finished
     run_search(study, resumed, trials=finished + 3)
-    assert len(study.get_trials(states=(TrialState.COMPLETE,))) >= finished + 2
+    assert len(study.get_trials(states=(TrialState.COMPLETE,))) == finished + 3
+    counts = ledger(study)
+    assert (sum(counts.stopped.values()), counts.failed, counts.cut_off) == (finished + 3, 0, 1)
+
+
+def test_trials_that_training_prunes_are_counted(backend: BoardBackend) -> None:
+    trained: list[str] = []
+
+    def prune_wide(model: Any, trial: optuna.Trial) -> float:
+        trained.append(model.to_json())
+        if trial.params["filters"] > 8:
+            raise optuna.TrialPruned("too slow to learn")
+        return count_parameters(model, trial)
+
+    objective = objective_for(backend, train=prune_wide)
+    study = open_study(objective, seed=0)
+    run_search(study, objective, trials=24)
+    records = finished_records(study.get_trials())
+    pruned = {n: record for n, record in records.items() if record.gate is Gate.PRUNED}
+    counts = ledger(study)
+    assert pruned and counts.stopped[Gate.PRUNED] == len(pruned)
+    assert sum(counts.stopped.values()) == 24 and counts.failed == 0
+    for number, record in pruned.items():
+        assert study.trials[number].state is TrialState.PRUNED
+        assert not record.trained and record.feasible and record.cost["basis"] == "network"
+        assert record.seconds["train"] > 0
+    repeats = [n for n, record in records.items() if record.duplicate_of in pruned]
+    assert repeats and all(study.trials[n].state is TrialState.PRUNED for n in repeats)
+    assert len(trained) == len(pruned) + counts.stopped[Gate.TRAINED]
+    assert not any(entry.number in pruned for entry in pareto_front(study))
+
+
+def test_what_pruned_trials_cost_is_not_saved(backend: BoardBackend) -> None:
+    def slowly(model: Any, trial: optuna.Trial) -> float:
+        if trial.number:
+            raise optuna.TrialPruned
+        return 0.5
+
+    study = open_study(objective_for(backend, train=slowly))
+    for filters in (4, 8, 12):
+        study.enqueue_trial({"filters": filters, "pool": 2})
+    run_search(study, objective_for(backend, train=slowly), trials=3)
+    counts = ledger(study)
+    assert counts.stopped[Gate.PRUNED] == 2 and counts.stopped[Gate.TRAINED] == 1
+    assert counts.training_seconds_saved == 0
+    spent = [record.seconds["train"] for record in finished_records(study.trials).values()]
+    assert counts.seconds["train"] == pytest.approx(sum(spent)) and len(spent) == 3
+
+
+def test_a_space_that_prunes_stops_the_trial(backend: BoardBackend) -> None:
+    def space(trial: optuna.Trial) -> Network:
+        raise optuna.TrialPruned("not today")
+
+    objective = objective_for(backend, space=space)
+    study = open_study(objective)
+    run_search(study, objective, trials=2)
+    assert ledger(study).stopped[Gate.SPACE] == 2
+    assert study.trials[0].user_attrs["hwnas_invalid"] == "not today"
+
+
+def test_a_study_in_memory_of_sqlite_runs(backend: BoardBackend) -> None:
+    objective = objective_for(backend)
+    study = open_study(objective, storage="sqlite://", seed=1 << 31)
+    run_search(study, objective, trials=2)
+    assert len(finished_trials(study)) == 2
+
+
+@pytest.mark.parametrize(
+    ("storage", "words"),
+    [
+        ("journal.log", "malformed"),
+        ("postgresql://me:secret@host:port/db", "malformed"),
+        ("postgresql://me:sec@ret@host/db", "%40"),
+        ("mysql+nothing://me:secret@host/db", "nothing://me:\\*\\*\\*@host/db"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/db?sslpassword=secret", "\\*\\*\\*"),
+        ("sqlite:////dev/null/study.db", "/dev/null/study.db: cannot be opened"),
+        ("sqlite:///notes.txt", "notes.txt: .* it is no SQLite database"),
+        ("sqlite:///folder", "folder: .* cannot be opened"),
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_told_without_its_password(
+    backend: BoardBackend, tmp_path: Path, storage: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.txt").write_text("no database " * 100)
+    with pytest.raises(StudyError, match=words) as raised:
+        open_study(objective_for(backend), storage=storage)
+    text = str(raised.value)
+    assert "secret" not in text and "sec@ret" not in text and "\n" not in text
+
+
+def test_a_storage_that_goes_away_is_told(backend: BoardBackend, tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+
+    def spoil(model: Any, trial: optuna.Trial) -> float:
+        with sqlite3.connect(path) as connection:
+            connection.execute("drop table trial_user_attributes")
+        return 0.5
+
+    objective = objective_for(backend, train=spoil)
+    study = open_study(objective, storage=f"sqlite:///{path}")
+    with pytest.raises(StudyError, match="the study's storage failed: no such table"):
+        run_search(study, objective, trials=2)
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 32])
+def test_a_seed_out_of_range_is_refused(backend: BoardBackend, seed: int) -> None:
+    with pytest.raises(StudyError, match="4294967295"):
+        open_study(objective_for(backend), seed=seed)
+
+
+def test_a_floor_must_be_a_number(backend: BoardBackend) -> None:
+    judge = Evaluator(backend, LookupTable.open("sqlite://"))
+    with pytest.raises(StudyError, match="floor nan"):
+        HardwareObjective(small_space, judge, count_parameters, floor=math.nan)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -188,6 +306,17 @@ def test_a_training_that_raises_names_trial_and_cause(backend: BoardBackend) -> 
     study = open_study(objective_for(backend), seed=0)
     with pytest.raises(TrainingError, match="trial 0: train raised RuntimeError: out of paint"):
         study.optimize(objective_for(backend, train=explode), n_trials=1)
+
+
+def test_a_training_that_exits_fails_its_trial_only(backend: BoardBackend) -> None:
+    def leave(model: Any, trial: optuna.Trial) -> float:
+        sys.exit(3)
+
+    objective = objective_for(backend, train=leave)
+    study = open_study(objective)
+    run_search(study, objective, trials=1)
+    assert "train raised SystemExit: 3" in study.trials[0].user_attrs["hwnas_error"]
+    assert ledger(study).failed == 1
 
 
 def test_a_sample_that_makes_no_network_is_pruned_and_counted(backend: BoardBackend) -> None:

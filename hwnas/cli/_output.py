@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -13,13 +13,18 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from hwnas._text import printable
+from hwnas.cli import INTERRUPTED
 from hwnas.firmware import Optimization
 from hwnas.kernels import KERNEL_SETS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-BoardOption = Annotated[str, typer.Option("--board", "-b", help="Name of the board.")]
-TableOption = Annotated[str, typer.Option("--table", help="URL of the lookup table.")]
+BoardOption = Annotated[
+    str, typer.Option("--board", "-b", help="Name of the board, or its .toml file.")
+]
+TableOption = Annotated[str, typer.Option("--table", help="URL of the lookup table, or its path.")]
 PortOption = Annotated[
     str | None,
     typer.Option(
@@ -41,6 +46,28 @@ FpuOption = Annotated[
     typer.Option("--fpu/--no-fpu", help="Floats by the floating-point unit, or by software."),
 ]
 DEFAULT_TABLE = "sqlite:///hwnas-table.db"
+NOTHING_KEPT = "nothing was stored; the same command starts anew"
+
+
+class _PlainConsole(Console):
+    """Shows text as it is, were it a file name with brackets, colons or control characters."""
+
+    def __init__(self, *, stderr: bool = False, quiet: bool = False) -> None:
+        super().__init__(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text as rich draws it; cells and titles of tables come through here as well."""
+        return super().render_str(printable(text), **options)
+
+
+def results(*, quiet: bool = False) -> Console:
+    """Standard output, for what was asked for."""
+    return _PlainConsole(quiet=quiet)
+
+
+def notices(*, quiet: bool = False) -> Console:
+    """Standard error, for all that is said on the way."""
+    return _PlainConsole(stderr=True, quiet=quiet)
 
 
 def print_json(data: Any) -> None:
@@ -73,9 +100,33 @@ def kib(size: float) -> str:
 @contextmanager
 def announced(as_json: bool) -> Iterator[Callable[[str], None]]:
     """A function that shows what takes long, on standard error; silent for JSON."""
-    console = Console(stderr=True, quiet=as_json)
-    with console.status("starting") as status:
-        yield lambda text: status.update(text)
+    with notices(quiet=as_json).status("starting") as status:
+        yield lambda text: status.update(Text(printable(text)))
+
+
+@contextmanager
+def interruptible(kept: Callable[[], str]) -> Iterator[None]:
+    """Ends the command at Ctrl-C with a line that tells what was kept and how to go on.
+
+    Typer alone would end it without a word.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        notices().print(f"interrupted: {kept()}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def resumable(places: Mapping[str, str]) -> str:
+    """What an interrupt left where, and how to go on.
+
+    Args:
+        places: Labels of databases, by what was stored in them.
+    """
+    left = [f"{what} are in {label}" for what, label in places.items() if label != ":memory:"]
+    if not left:
+        return NOTHING_KEPT
+    return f"{' and '.join(left)}; the same command goes on"
 
 
 def quiet_optuna() -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hwnas.boards import BoardSpec, list_boards, load_board
-from hwnas.cli._output import JsonOption, kib, print_json, table
+from hwnas.cli._output import JsonOption, kib, print_json, results, table
 
 
 def boards(
@@ -35,12 +34,12 @@ def _show(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
         print_json(rows)
         return
     if not rows:
-        Console().print(f"{title}: nothing was found")
+        results().print(f"{title}: nothing was found")
         return
     shown = table(title, *(_heading(name) for name in rows[0]))
     for row in rows:
         shown.add_row(*(_cell(name, value) for name, value in row.items()))
-    Console().print(shown)
+    results().print(shown)
 
 
 _SIZES = ("flash_bytes", "ram_bytes")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from hwnas.boards import load_board
@@ -16,7 +15,10 @@ from hwnas.cli._output import (
     OptimizationOption,
     ProbeOption,
     announced,
+    interruptible,
+    notices,
     print_json,
+    results,
 )
 from hwnas.firmware import Optimization, Variant, find_image, flash_contents
 
@@ -48,7 +50,10 @@ def flash(
     if not dry_run:
         chosen = choose_probe(probe)
         plain["probe"] = chosen.unique_id
-        with Progress(console=Console(stderr=True, quiet=as_json)) as progress:
+        with (
+            interruptible(lambda: f"{spec.name} may hold half an image; flash it again"),
+            Progress(console=notices(quiet=as_json)) as progress,
+        ):
             bar = progress.add_task(f"flashing {spec.name}", total=1.0)
             program(
                 spec, contents, chosen, progress=lambda done: progress.update(bar, completed=done)
@@ -57,8 +62,7 @@ def flash(
         print_json(plain)
         return
     what = "would be written" if dry_run else f"written through probe {plain['probe']}"
-    Console().print(
+    results().print(
         f"{spec.name}: image {image.manifest.image_sha256[:12]}, {plain['bytes']:,} bytes {what}",
         soft_wrap=True,
-        highlight=False,
     )

@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from hwnas.cli._output import DEFAULT_TABLE, JsonOption, TableOption, print_json, table
+from hwnas.cli._output import (
+    DEFAULT_TABLE,
+    JsonOption,
+    TableOption,
+    interruptible,
+    print_json,
+    results,
+    resumable,
+    table,
+)
 from hwnas.errors import TableError
 from hwnas.table import LookupTable
 from hwnas.table._select import SHOWN
@@ -20,11 +28,11 @@ lut = typer.Typer(help="The lookup table of layer latencies.", no_args_is_help=T
 def stats(table_url: TableOption = DEFAULT_TABLE, as_json: JsonOption = False) -> None:
     """Count the table's rows by target and operator."""
     with LookupTable.open(table_url, create=False) as store:
-        summary = store.stats()
+        summary, label = store.stats(), store.label
     if as_json:
         print_json(summary.to_dict())
         return
-    shown = table(f"{table_url}", "digest", "<target", "<provenance", "<operator", "rows")
+    shown = table(label, "digest", "<target", "<provenance", "<operator", "rows")
     for row in summary.rows:
         shown.add_row(
             row.target.digest[:SHOWN],
@@ -33,7 +41,7 @@ def stats(table_url: TableOption = DEFAULT_TABLE, as_json: JsonOption = False) -
             row.operator,
             str(row.count),
         )
-    console = Console()
+    console = results()
     console.print(shown)
     console.print(f"{summary.layer_rows} layer rows, {summary.network_rows} networks")
 
@@ -50,7 +58,7 @@ def export(
     if as_json:
         print_json({"path": str(path), "rows": count})
     else:
-        Console().print(f"{count} rows written to {path}", soft_wrap=True)
+        results().print(f"{count} rows written to {path}", soft_wrap=True)
 
 
 @lut.command(name="import")
@@ -60,17 +68,23 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Read rows from JSON lines; a row that contradicts the table is listed, not taken."""
-    with LookupTable.open(table_url) as store:
+    if not path.is_file():
+        # Before a table is made for nothing.
+        raise TableError(f"{path}: there is no such file")
+    with (
+        LookupTable.open(table_url) as store,
+        interruptible(lambda: resumable({"the rows that were read": store.label})),
+    ):
         report = store.import_jsonl(path)
     if as_json:
         print_json(report.to_dict())
     else:
-        console = Console()
+        console = results()
         console.print(f"{report.added} rows added, {report.unchanged} were there already")
         for conflict in report.conflicts:
-            console.print(f"conflict: {conflict}", markup=False)
+            console.print(f"conflict: {conflict}")
         for number, reason in report.malformed:
-            console.print(f"line {number}: {reason}", markup=False)
+            console.print(f"line {number}: {reason}")
     if report.conflicts or report.malformed:
         raise TableError(
             f"{path}: {len(report.conflicts)} conflicting and {len(report.malformed)} malformed "

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from hwnas.accuracy import accuracy_of, compare, fits
@@ -22,7 +21,9 @@ from hwnas.cli._output import (
     PortOption,
     TableOption,
     announced,
+    notices,
     print_json,
+    results,
     table,
 )
 from hwnas.cli.lut_rows import TargetArgument
@@ -57,11 +58,11 @@ def diff(
     if as_json:
         print_json(found.to_dict())
         return
-    console = Console()
+    console = results()
     for which, target in (("first", found.first), ("second", found.second)):
-        console.print(f"{which}: {target.describe()}", markup=False, highlight=False)
+        console.print(f"{which}: {target.describe()}")
     differ = ", ".join(found.first.differences(found.second))
-    console.print(f"they differ in {differ}", markup=False, highlight=False)
+    console.print(f"they differ in {differ}")
     ratios = table("second over first", "operator", "layers", "least", "median", "most")
     for row in found.operators:
         ratios.add_row(
@@ -76,7 +77,7 @@ def diff(
     if worst:
         console.print(oddest)
     if plot is not None:
-        console.print(f"plot: {plot}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"plot: {plot}", soft_wrap=True)
 
 
 def check(
@@ -122,7 +123,7 @@ def check(
             }
         )
     else:
-        console = Console()
+        console = results()
         for row in drifted:
             now = again[row.layer].cycles_median
             console.print(
@@ -154,17 +155,17 @@ def validate(
             port=port, progress=told,
         )  # fmt: skip
     plain, all_rows = [], []
-    console = Console(quiet=as_json)
+    console = results(quiet=as_json)
     with evaluator:
         target = evaluator.backend.target
         rule = evaluator.backend.kernels.snapping
-        console.print(target.describe(), markup=False, highlight=False)
+        console.print(target.describe())
         for name in space:
             sampled = (
                 snap(network, rule=rule) for network in random_networks(load_space(name), seed)
             )
             running = compare(evaluator, islice(sampled, networks))
-            progress = Console(stderr=True, quiet=as_json)
+            progress = notices(quiet=as_json)
             rows = list(track(running, name, total=networks, console=progress))
             found = fits(rows)
             evaluator.table.put_accuracy(target, accuracy_of(name, rows))
@@ -194,6 +195,6 @@ def validate(
         from hwnas.report import plot_validation
 
         plot_validation(all_rows, plot, f"{board}, {target.provenance}")
-        console.print(f"plot: {plot}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"plot: {plot}", soft_wrap=True)
     if as_json:
         print_json({"target": target.to_dict(), "spaces": plain})

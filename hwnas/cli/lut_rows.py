@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from hwnas.cli._output import DEFAULT_TABLE, JsonOption, TableOption, print_json, table
+from hwnas.cli._output import DEFAULT_TABLE, JsonOption, TableOption, print_json, results, table
 from hwnas.network import Operator
 from hwnas.table import LookupTable, select_target
 
@@ -65,8 +64,8 @@ def show(
             str(row.n),
             str(row.provenance),
         )
-    console = Console()
-    console.print(meant.describe(), markup=False, highlight=False)
+    console = results()
+    console.print(meant.describe())
     console.print(shown)
     for found in accuracies:
         console.print(
@@ -90,4 +89,4 @@ def prune(
         if not yes:
             typer.confirm(f"Delete {rows:,} rows of {meant.describe()}?", abort=True)
         deleted = store.remove(meant)
-    Console().print(f"{deleted:,} rows deleted")
+    results().print(f"{deleted:,} rows deleted")

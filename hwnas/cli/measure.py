@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hwnas.cli._output import (
     DEFAULT_TABLE,
@@ -19,8 +18,11 @@ from hwnas.cli._output import (
     ProbeOption,
     TableOption,
     announced,
+    interruptible,
     kib,
     print_json,
+    results,
+    resumable,
     table,
 )
 from hwnas.evaluator import Evaluator, HardwareCost
@@ -44,15 +46,18 @@ def measure(
     with announced(as_json) as progress:
         progress(f"reading {model}")
         network = load_network(model)
-        with Evaluator.for_board(
-            board,
-            kernel_set=kernels,
-            variant=Variant(optimization, fpu),
-            table=table_url,
-            port=port,
-            probe=probe,
-            progress=progress,
-        ) as evaluator:
+        with (
+            Evaluator.for_board(
+                board,
+                kernel_set=kernels,
+                variant=Variant(optimization, fpu),
+                table=table_url,
+                port=port,
+                probe=probe,
+                progress=progress,
+            ) as evaluator,
+            interruptible(lambda: resumable({"the layers that were run": evaluator.table.label})),
+        ):
             progress(f"running {len(network.nodes)} layers on {board}")
             evaluator.check_fits(network)
             cost = evaluator.network_cost(network)
@@ -91,6 +96,6 @@ def _show(model: str, cost: HardwareCost) -> None:
     totals.add_row("flash_bytes", f"{cost.flash_bytes:,}", f"{flash}: {kib(cost.flash_bytes)} KiB")
     totals.add_row("parameters", f"{cost.parameters:,}", "")
     totals.add_row("macs", f"{cost.macs:,}", "")
-    console = Console()
+    console = results()
     console.print(shown)
     console.print(totals)

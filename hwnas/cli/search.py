@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import optuna
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hwnas._databases import label_of, read_url
 from hwnas.budget import Budget
+from hwnas.cli._found import Found
 from hwnas.cli._output import (
     DEFAULT_TABLE,
     BoardOption,
@@ -23,20 +24,22 @@ from hwnas.cli._output import (
     ProbeOption,
     TableOption,
     announced,
-    kib,
+    interruptible,
+    notices,
     print_json,
     quiet_optuna,
-    table,
+    results,
+    resumable,
 )
+from hwnas.errors import HwnasError, StudyError
 from hwnas.evaluator import Evaluator
 from hwnas.firmware import Optimization, Variant
 from hwnas.kernels import CMSIS_NN
 from hwnas.objective import HARDWARE, METRIC, HardwareObjective, TrainFunction
-from hwnas.report import plot_front
+from hwnas.report import picture_path, plot_front
 from hwnas.search import (
-    FINISHED,
     FrontEntry,
-    Ledger,
+    finished_trials,
     ledger,
     open_study,
     pareto_front,
@@ -44,7 +47,7 @@ from hwnas.search import (
 )
 from hwnas.spaces import SearchSpace, as_space, load_function
 from hwnas.training import FashionMnistTrainer
-from hwnas.trial_record import Gate, finished_records, read_record
+from hwnas.trial_record import FAILURE, INVALID, Gate, finished_records, read_record
 
 
 def search(
@@ -84,7 +87,8 @@ def search(
     budget = Budget(
         max_latency_ms, max_energy_mj, _bytes("ram", max_ram_kib), _bytes("flash", max_flash_kib)
     )
-    picture = _plot_path(plot, storage)
+    if plot is not None:
+        picture_path(plot)
     candidates = as_space(load_function(space) if ":" in space else space)
     trainer = _fashion_mnist(candidates) if train is None else load_function(train)
     with announced(as_json) as progress:
@@ -99,6 +103,8 @@ def search(
             progress=progress,
         )
     with evaluator:
+        if port is not None:
+            evaluator.backend.open()  # a wrong one would fail every trial
         objective = HardwareObjective(
             candidates,
             evaluator,
@@ -106,21 +112,40 @@ def search(
             objectives=[name.strip() for name in objectives.split(",")],
             snap_channels=snap,
         )
-        name = study_name or f"{objective.space.name}-{board}"
+        name = study_name or f"{objective.space.name}-{evaluator.spec.name}"
         study = open_study(objective, storage=storage, name=name, seed=seed)
-        _run(study, objective, trials, as_json)
+        stored = label_of(read_url(storage))
+        tabled = evaluator.table.label
+        with interruptible(lambda: _kept(study, stored, tabled)):
+            _run(study, objective, trials, as_json)
         how = str(evaluator.backend.target.provenance)
-    front, counts = pareto_front(study), ledger(study)
-    written = plot_front(study, picture, limit=budget.latency_ms) if _drawable(front) else None
-    places = {
-        "study": f"{storage} ({name})",
-        "table": table_url,
-        "plot": None if written is None else str(written),
-    }
+    found = Found(
+        board=evaluator.spec.name,
+        how=how,
+        front=pareto_front(study),
+        counts=ledger(study),
+        places={"study": f"{stored} ({name})", "table": tabled},
+    )
+    trouble = None
+    if _drawable(found.front):
+        try:
+            picture = _plot_path(stored) if plot is None else plot
+            found.places["plot"] = str(_draw(study, picture, objective, budget))
+        except HwnasError as error:
+            trouble = error  # told after what was found
     if as_json:
-        print_json(_plain(how, front, counts, places))
+        print_json(found.to_dict())
     else:
-        _show(f"{board}, latency {how}", front, counts, places)
+        found.show(results())
+    if trouble is not None:
+        raise trouble
+    if found.all_failed:
+        raise StudyError(f"all of the {found.counts.failed} trials failed")
+
+
+def _kept(study: optuna.Study, stored: str, tabled: str) -> str:
+    trials = f"{len(finished_trials(study))} trials of study {study.study_name}"
+    return resumable({trials: stored, "the layers that were run": tabled})
 
 
 def _fashion_mnist(space: SearchSpace) -> TrainFunction:
@@ -139,31 +164,36 @@ def _bytes(what: str, size_kib: float | None) -> int | None:
     return max(int(size_kib * 1024), 1)
 
 
-def _plot_path(plot: Path | None, storage: str) -> Path:
-    if plot is not None:
-        return plot
-    from hwnas.search import storage_path
-
-    beside = storage_path(storage)
-    return Path("hwnas-front.png") if beside is None else beside.with_suffix(".png")
+def _plot_path(stored: str) -> Path:
+    """Beside a study's file, or else in the working directory."""
+    beside = Path(stored)
+    in_file = "://" not in stored and stored != ":memory:"
+    return beside.with_suffix(".png") if in_file else Path("hwnas-front.png")
 
 
 def _drawable(front: list[FrontEntry]) -> bool:
     return bool(front) and importlib.util.find_spec("matplotlib") is not None
 
 
-_TROUBLES = {"hwnas_error": "failed", "hwnas_invalid": "makes no network"}
+def _draw(study: optuna.Study, picture: Path, objective: HardwareObjective, budget: Budget) -> Path:
+    """The front over the first hardware objective, or else over latency."""
+    hardware = [name for name in objective.objectives if name != METRIC]
+    x = hardware[0] if hardware else "latency_ms"
+    return plot_front(study, picture, x=x, limit=getattr(budget, x))
+
+
+_TROUBLES = {FAILURE: "failed", INVALID: "makes no network"}
 """Attributes of a trial that went wrong; each text is told once."""
 
 
 def _run(study: optuna.Study, objective: HardwareObjective, trials: int, quiet: bool) -> None:
-    console = Console(stderr=True, quiet=quiet)
-    done = len(study.get_trials(deepcopy=False, states=FINISHED))
+    console = notices(quiet=quiet)
+    done = len(finished_trials(study))
     if done:
         console.print(f"resuming study {study.study_name}: {done} trials are there already")
     columns = (
         TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )  # fmt: skip
     records = finished_records(study.get_trials(deepcopy=False)).values()
     metrics = [record.metric for record in records if record.gate is Gate.TRAINED]
@@ -178,7 +208,7 @@ def _run(study: optuna.Study, objective: HardwareObjective, trials: int, quiet: 
             for what, text in trial.user_attrs.items():
                 if what in _TROUBLES and text not in told:
                     told.add(text)
-                    console.print(f"trial {trial.number} {_TROUBLES[what]}: {text}", markup=False)
+                    console.print(f"trial {trial.number} {_TROUBLES[what]}: {text}")
             progress.update(bar, advance=1, description=_best(metrics))
 
         run_search(study, objective, trials=trials, on_trial=on_trial)
@@ -188,59 +218,3 @@ def _best(metrics: list[float]) -> str:
     if not metrics:
         return "none trained yet"
     return f"{len(metrics)} trained, best {METRIC} {max(metrics):.3f}"
-
-
-def _show(
-    title: str, front: list[FrontEntry], counts: Ledger, places: dict[str, str | None]
-) -> None:
-    shown = table(
-        f"Pareto front on {title}",
-        "trial", METRIC, "ms", "mJ", "RAM KiB", "flash KiB", "params", "MACs",
-    )  # fmt: skip
-    for entry in front:
-        cost = entry.record.cost
-        energy = cost["energy_mj"]
-        shown.add_row(
-            str(entry.number),
-            f"{entry.record.metric:.4f}",
-            f"{cost['latency_ms']:.2f}",
-            "unknown" if energy is None else f"{energy:.3f}",
-            kib(cost["ram_bytes"]),
-            kib(cost["flash_bytes"]),
-            f"{cost['parameters']:,}",
-            f"{cost['macs']:,}",
-        )
-    stops = table("Where candidates ended", "gate", "candidates")
-    for gate, count in counts.stopped.items():
-        stops.add_row(str(gate), str(count))
-    stops.add_row("failed", str(counts.failed))
-    console = Console()
-    console.print(shown)
-    console.print("energy: estimated (power x latency); RAM and flash: estimated (computed)")
-    console.print(stops)
-    if counts.training_seconds_saved is not None:
-        console.print(
-            f"training: {counts.seconds.get('train', 0):.0f} s spent, about "
-            f"{counts.training_seconds_saved:.0f} s saved (estimated: candidates not trained, "
-            "each at the mean training time)"
-        )
-    for what, place in places.items():
-        if place is not None:
-            console.print(f"{what}: {place}", soft_wrap=True, highlight=False)
-
-
-def _plain(
-    how: str, front: list[FrontEntry], counts: Ledger, places: dict[str, str | None]
-) -> dict[str, Any]:
-    return {
-        "latency": how,
-        "front": [
-            {"trial": entry.number, METRIC: entry.record.metric, **entry.record.cost}
-            for entry in front
-        ],
-        "stopped": {str(gate): count for gate, count in counts.stopped.items()},
-        "failed": counts.failed,
-        "seconds": counts.seconds,
-        "training_seconds_saved": counts.training_seconds_saved,
-        **places,
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
 
 from hwnas.backend import virtual_client
 from hwnas.boards import load_board
@@ -15,6 +14,7 @@ from hwnas.cli._output import (
     PortOption,
     announced,
     print_json,
+    results,
 )
 from hwnas.device import BoardClient
 from hwnas.firmware import Optimization, Variant, find_image
@@ -42,16 +42,15 @@ def selftest(
         from hwnas.device.serial import SerialTransport
 
         client = BoardClient(SerialTransport(resolve_port(port), spec.serial.baud))
-    console = Console(quiet=as_json)
+    console = results(quiet=as_json)
     where = "the virtual board (simulated)" if port is None else port
-    console.print(f"{spec.name} on {where}", highlight=False)
+    console.print(f"{spec.name} on {where}")
     checks = []
     with client:
         for check in run_selftest(client, image.manifest, host_clock=port is not None):
             checks.append(check)
-            style = _STYLES[check.state]
-            console.print(f"[{style}]{check.state:8}[/] {check.name}: ", end="")
-            console.print(check.detail, markup=False, highlight=False)
+            console.print(f"{check.state:8}", style=_STYLES[check.state], end=" ")
+            console.print(f"{check.name}: {check.detail}")
     failed = sum(check.state is CheckState.FAILED for check in checks)
     if as_json:
         print_json(

@@ -22,7 +22,11 @@ from hwnas.cli._output import (
     OptimizationOption,
     TableOption,
     announced,
+    interruptible,
+    notices,
     print_json,
+    results,
+    resumable,
 )
 from hwnas.device.pool import BoardPool
 from hwnas.errors import SpaceError
@@ -127,11 +131,12 @@ def sweep(
             wanted = [collect() for collect in sources]
             layers = [layer for found in wanted for layer in found.layers]
             plan = plan_sweep(lut, target, layers, retry_failed=retry_failed)
-        console = Console(quiet=as_json)
+        console = results(quiet=as_json)
         _tell_plan(console, wanted, plan, target)
         tally = _Tally()
         if not dry_run and plan.missing:
-            _run(run_sweep(lut, target, plan, runner), len(plan.missing), tally, as_json)
+            with interruptible(lambda: resumable({"the rows so far": lut.label})):
+                _run(run_sweep(lut, target, plan, runner), len(plan.missing), tally, as_json)
     if as_json:
         print_json(_plain(wanted, plan, tally, target, table_url))
     elif not dry_run:
@@ -139,7 +144,7 @@ def sweep(
             f"{tally.measured:,} rows added to {lut.label}, {tally.failed:,} layers failed"
         )
         for reason, count in tally.reasons.most_common():
-            console.print(f"{count} times {reason}", markup=False, highlight=False)
+            console.print(f"{count} times {reason}")
 
 
 @dataclass
@@ -206,7 +211,7 @@ def _boards(
 def _tell_plan(
     console: Console, wanted: list[WantedLayers], plan: SweepPlan, target: TargetIdentity
 ) -> None:
-    console.print(f"on {target.describe()}", highlight=False)
+    console.print(f"on {target.describe()}")
     for found in wanted:
         if found.coverage < 1:
             console.print(
@@ -224,7 +229,7 @@ def _run(outcomes: Iterator[SweepOutcome], total: int, tally: _Tally, quiet: boo
         TextColumn("layers"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
+    with Progress(*columns, console=notices(quiet=quiet)) as progress:
         bar = progress.add_task("", total=total, rate="")
         for outcome in outcomes:
             tally.count(outcome)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from hwnas.cli._output import JsonOption, announced, print_json, table
+from hwnas.cli._output import JsonOption, announced, print_json, results, table
 from hwnas.firmware import DEFAULT_VARIANT
 from hwnas.validation import (
     PUBLISHED,
@@ -48,16 +47,16 @@ def validate(
 
 
 def _show(validation: Validation) -> None:
-    console = Console()
+    console = results()
     console.print(_comparisons(validation.comparisons))
     console.print(_summaries(validation.summaries))
     for target in validation.targets:
-        console.print(f"simulated on {target.describe()}", soft_wrap=True, highlight=False)
+        console.print(f"simulated on {target.describe()}", soft_wrap=True)
     for reason, rows in _reasons(validation.skipped).items():
-        console.print(f"skipped, {reason}: {', '.join(rows)}", soft_wrap=True, highlight=False)
+        console.print(f"skipped, {reason}: {', '.join(rows)}", soft_wrap=True)
     for name, setup in _setups(validation).items():
         text = f"{name}: {setup.citation}. Measured with {setup.measured_with}."
-        console.print(text, soft_wrap=True, highlight=False)
+        console.print(text, soft_wrap=True)
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> Table:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from hwnas._databases import label_of
 from hwnas.errors import TableError
 from hwnas.table import _schema
 from hwnas.table._engine import (
     WRITES,
     check_path,
     enable_wal,
-    label_of,
     make_engine,
     parse_url,
     translated,

@@ -9,34 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from hwnas._databases import explain, label_of, read_url
+from hwnas._text import one_line
 from hwnas.errors import TableError
 
 WRITES: Final = "hwnas_writes"
 """Execution option of connections whose transactions write."""
 
-_ADVICE: Final = {
-    "SQLITE_NOTADB": "it is no SQLite database; give another path",
-    "SQLITE_CORRUPT": "the file is damaged; restore a copy, or import an export into a new table",
-    "SQLITE_CANTOPEN": "the file cannot be opened; check that its folder exists and is writable",
-    "SQLITE_READONLY": "it cannot be written; make the file and its folder writable, or copy it",
-    "SQLITE_BUSY": "another process keeps it locked; wait for it, or raise timeout_s",
-    "SQLITE_FULL": "the disk is full; make room",
-    "SQLITE_IOERR": "the disk failed, or the file system lacks locks; use a local disk",
-}
 _WAL_RETRY_S: Final = 0.01
-_POSTGRESQL: Final = "postgresql+psycopg"
-_DRIVERS: Final = {
-    "sqlite": "sqlite",
-    "sqlite+pysqlite": "sqlite",
-    "postgres": _POSTGRESQL,
-    "postgresql": _POSTGRESQL,
-    _POSTGRESQL: _POSTGRESQL,
-}
+_DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 
 
 def parse_url(url_or_path: str | Path) -> URL:
@@ -49,28 +35,19 @@ def parse_url(url_or_path: str | Path) -> URL:
         TableError: The URL is malformed, or its database is not supported.
     """
     text = str(url_or_path)
+    if not text:
+        raise TableError("lookup table: the path is empty; give one, or :memory:")
     if "://" not in text:
         return URL.create("sqlite", database=text)
     try:
-        url = make_url(text)
-    except (SQLAlchemyError, ValueError) as error:
-        # The text stays out of the message: it may hold a password.
-        raise TableError(
-            "lookup table: the URL is malformed; give a path, or a URL such as "
-            "postgresql://user@host/database"
-        ) from error
+        url = read_url(text)
+    except ValueError as error:
+        raise TableError(f"lookup table: {error}") from error
     if url.drivername not in _DRIVERS:
         raise TableError(
-            f"lookup table: {url.drivername} is not supported; use one of {', '.join(_DRIVERS)}"
+            f"lookup table: {url.drivername} is not supported; use sqlite or postgresql"
         )
-    return url.set(drivername=_DRIVERS[url.drivername])
-
-
-def label_of(url: URL) -> str:
-    """The database's name in messages: a path, or a URL without its password."""
-    if url.get_backend_name() == "sqlite":
-        return url.database or ":memory:"
-    return url.render_as_string(hide_password=True)
+    return url
 
 
 def check_path(url: URL, *, create: bool) -> None:
@@ -126,7 +103,7 @@ def make_engine(url: URL, timeout_s: float) -> Engine:
             f"{label_of(url)}: the driver is missing ({error}); pip install 'hwnas[postgres]'"
         ) from error
     except (SQLAlchemyError, TypeError) as error:
-        raise TableError(f"{label_of(url)}: the URL cannot be used ({error})") from error
+        raise TableError(f"{label_of(url)}: the URL cannot be used ({one_line(error)})") from error
     if sqlite:
         event.listen(engine, "connect", _enforce_foreign_keys)
         event.listen(engine, "begin", _begin_sqlite)
@@ -149,26 +126,16 @@ def translated(label: str, doing: str) -> Iterator[None]:
     """Turn the database's errors into :class:`TableError`.
 
     Args:
-        label: The database's name, from :func:`label_of`.
+        label: The database's name, from :func:`hwnas._databases.label_of`.
         doing: What failed, as in "cannot be <doing>".
     """
     try:
         yield
     except SQLAlchemyError as error:
-        origin = getattr(error, "orig", None) or error
-        raise TableError(f"{label}: cannot be {doing}: {_explain(origin)}") from error
+        raise TableError(f"{label}: cannot be {doing}: {explain(error)}") from error
     except ValueError as error:
         # A column that was changed by hand: SQLite does not enforce types.
         raise TableError(f"{label}: cannot be {doing}: a value is damaged ({error})") from error
-
-
-def _explain(origin: BaseException) -> str:
-    reason = " ".join(str(origin).split())
-    code = getattr(origin, "sqlite_errorname", "")
-    for name, advice in _ADVICE.items():
-        if code.startswith(name):
-            return f"{advice} ({reason})"
-    return reason
 
 
 def enable_wal(engine: Engine, label: str, timeout_s: float) -> None:
@@ -194,5 +161,5 @@ def enable_wal(engine: Engine, label: str, timeout_s: float) -> None:
                 # Of two that make one file, SQLite fails the slower at once, whatever the timeout.
                 busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
                 if not busy or time.monotonic() > deadline:
-                    raise TableError(f"{label}: cannot be opened: {_explain(error)}") from error
+                    raise TableError(f"{label}: cannot be opened: {explain(error)}") from error
                 time.sleep(_WAL_RETRY_S)

@@ -15,6 +15,7 @@ from unicorn import arm_const, unicorn_const
 from hwnas.boards import BoardSpec
 from hwnas.elf import Image, Segment
 from hwnas.errors import BoardError
+from hwnas.virtual._interrupts import held_back
 from hwnas.virtual.code import AccessPrograms, access_programs
 from hwnas.virtual.collector import Collector, SharedMemory
 from hwnas.virtual.counters import Counters
@@ -140,6 +141,10 @@ class Machine:
             BoardError: The code faulted, or did what the virtual board does not model.
         """
         self.counters.blocks_left = blocks
+        with held_back(self.stop):
+            self._run()
+
+    def _run(self) -> None:
         try:
             self._engine.emu_start(self._pc | _THUMB, _NOWHERE)
         except unicorn.UcError as error:
