@@ -72,7 +72,7 @@ class SmallPlan:
         return len(self.tensors) - 1
 
     def tensor_at(self, other: int, zero_point: int = 0) -> int:
-        """A tensor of int8 in the place of another, for steps in place."""
+        """A tensor in the place of another of its shape and type, for steps in place."""
         record = TENSOR.unpack(self.tensors[other])
         self.tensors.append(TENSOR.pack(*record[:-1], zero_point))
         self.sizes.append(self.sizes[other])
