@@ -66,6 +66,8 @@ from hwnas.virtual import VirtualBoard
 
 BOARD = "nucleo_l496zg"
 FLOAT_CASES = [name for name in CASES if not name.endswith("quantize")]
+
+
 def opened(board: str, variant: Variant) -> BoardClient:
     return BoardClient(VirtualBoard(load_board(board), find_image(board, variant).elf))
 
