@@ -107,8 +107,8 @@ def randomize(model: Any, seed: int = 0) -> Any:
     return model
 
 
-def convert(model: Any) -> bytes:
-    """The int8 flatbuffer of ``model`` for batch size 1.
+def convert(model: Any, *, quantized: bool = True) -> bytes:
+    """The flatbuffer of ``model`` for batch size 1, in int8 or as it is.
 
     The converter gets a concrete function rather than the model: the same operators, faster.
     """
@@ -117,7 +117,11 @@ def convert(model: Any) -> bytes:
     shape = (1, *model.input_shape[1:])
     function = tf.function(lambda x: model(x, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec(shape, tf.float32))
-    return _converted(tf.lite.TFLiteConverter.from_concrete_functions([concrete]), shape)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    if not quantized:
+        floats: bytes = converter.convert()
+        return floats
+    return _converted(converter, shape)
 
 
 def convert_slowly(model: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Int8 TFLite models with random parameters, written directly, without tensorflow."""
+"""TFLite models with random parameters, int8 or float32, written directly, without tensorflow."""
 
 from __future__ import annotations
 
@@ -79,6 +79,11 @@ _PLAIN_OPTIONS = {
     Operator.DEQUANTIZE: "DequantizeOptions",
 }
 _NO_OPTIONS = {Operator.RELU, Operator.RELU6, Operator.LOGISTIC, Operator.TANH}
+_TYPES = {
+    "int8": schema.TensorType.INT8,
+    "int32": schema.TensorType.INT32,
+    "float32": schema.TensorType.FLOAT32,
+}
 _INT8_DEVIATION = 74.0
 ALPHA = 0.17
 """Of every leaky rectifier."""
@@ -108,7 +113,8 @@ USUAL = Extremes()
 
 def random_model(network: Network, seed: int, extremes: Extremes = USUAL) -> bytes:
     """The flatbuffer of ``network`` with random weights, biases, scales and zero points."""
-    writer = _Writer(np.random.default_rng(seed), extremes)
+    quantized = network.dtype is DType.INT8
+    writer = (_Writer if quantized else _FloatWriter)(np.random.default_rng(seed), extremes)
     floats = network.dtype_of(0) is DType.FLOAT32
     quantization = None if floats else writer.random_quantization()
     values = [writer.activation(network.input_shape, quantization)]
@@ -238,16 +244,7 @@ class _Writer:
         if not weight_scales:
             return []
         channels = layer.output_shape[-1]
-        shape = {
-            Operator.CONV2D: (
-                channels,
-                *layer.kernel_size,
-                layer.input_shape[-1] // layer.groups,
-            ),
-            Operator.DEPTHWISE_CONV2D: (1, *layer.kernel_size, channels),
-            Operator.DENSE: (channels, layer.input_shape[-1]),
-        }[layer.operator]
-        weights = self._random.integers(-127, 128, shape, dtype=np.int8)
+        weights = self._random.integers(-127, 128, _filter_shape(layer), dtype=np.int8)
         if self._extremes.weight is not None:
             weights.fill(self._extremes.weight)
         axis = 3 if layer.operator is Operator.DEPTHWISE_CONV2D else 0
@@ -274,8 +271,7 @@ class _Writer:
         scales: list[float] | None = None,
         axis: int = 0,
     ) -> int:
-        kind = schema.TensorType.INT8 if values.dtype == np.int8 else schema.TensorType.INT32
-        index = self._tensor(values.shape, kind, scales, axis)
+        index = self._tensor(values.shape, _TYPES[values.dtype.name], scales, axis)
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self._buffers.append(buffer)
@@ -306,6 +302,40 @@ class _Writer:
         code = schema.OperatorCodeT()
         code.builtinCode = code.deprecatedBuiltinCode = builtin
         return code
+
+
+class _FloatWriter(_Writer):
+    """Of models without quantization."""
+
+    def node(self, layer: Layer, inputs: list[int]) -> int:
+        output = self.activation(layer.output_shape, None)
+        constants = [self._floats(shape, scale) for shape, scale in _float_constants(layer)]
+        constants = constants or self._constants(layer, inputs, [])
+        self.operator(_CODES[layer.operator], [*inputs, *constants], output, _options(layer))
+        return output
+
+    def _floats(self, shape: Shape, scale: float) -> int:
+        return self._constant(self._random.normal(0, scale, shape).astype(np.float32))
+
+
+def _float_constants(layer: Layer) -> list[tuple[Shape, float]]:
+    """Shapes and deviations, such that a sum's deviation is about the input's."""
+    if layer.operand:
+        return [(layer.operand, 1.0)]
+    if layer.operator not in PARAMETRIC:
+        return []
+    shape, channels = _filter_shape(layer), layer.output_shape[-1]
+    products = math.prod(shape) // channels
+    return [(shape, 1 / math.sqrt(products)), ((channels,), 0.3)][: 1 + layer.use_bias]
+
+
+def _filter_shape(layer: Layer) -> Shape:
+    channels = layer.output_shape[-1]
+    return {
+        Operator.CONV2D: (channels, *layer.kernel_size, layer.input_shape[-1] // layer.groups),
+        Operator.DEPTHWISE_CONV2D: (1, *layer.kernel_size, channels),
+        Operator.DENSE: (channels, layer.input_shape[-1]),
+    }[layer.operator]
 
 
 def _options(layer: Layer) -> tuple[int, Any]:

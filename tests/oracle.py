@@ -7,7 +7,7 @@ the oracle of bit-exactness.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ from hwnas.plan import (
     NetworkParameters,
     TensorQuantization,
     compile_plan,
+    float_parameters,
     layer_parameters,
 )
 
@@ -186,7 +187,7 @@ def convert(model: Any) -> bytes:
 
 
 def read_model(flat: bytes) -> Model:
-    """Network and parameters of an int8 flatbuffer with one input and one output."""
+    """Network and parameters of a flatbuffer with one input and one output."""
     reader = _Reader(schema.ModelT.InitFromObj(schema.Model.GetRootAs(flat, 0)))
     return Model(flat, *reader.read())
 
@@ -196,6 +197,8 @@ class _Reader:
         self._model = model
         self._graph = model.subgraphs[0]
         self._values = {int(self._graph.inputs[0]): 0}
+        quantized = any(t.type == schema.TensorType.INT8 for t in self._graph.tensors)
+        self._dtype = DType.INT8 if quantized else DType.FLOAT32
 
     def read(self) -> tuple[Network, NetworkParameters]:
         source = int(self._graph.inputs[0])
@@ -208,6 +211,7 @@ class _Reader:
             if builtin in (_CODES.ADD, _CODES.MUL) and inputs[0] not in self._values:
                 inputs.reverse()  # these commute, and a layer's constant is its second operand
             layer = self._layer(builtin, operator.builtinOptions, inputs, output)
+            layer = replace(layer, dtype=self._dtype)
             sources = inputs[: len(layer.input_shapes)]
             nodes.append(Node(layer, tuple(self._values[i] for i in sources)))
             constants = inputs[len(sources) :]
@@ -215,7 +219,7 @@ class _Reader:
             layers.append(self._parameters(layer, sources, constants, output, alpha))
             points.append(self._quantization(output).zero_point)
             self._values[output] = number + 1
-        network = Network(self._shape(source), tuple(nodes))
+        network = Network(self._shape(source), tuple(nodes), self._dtype)
         return network, NetworkParameters(tuple(points), tuple(layers))
 
     def _layer(self, builtin: int, options: Any, inputs: list[int], output: int) -> Layer:
@@ -275,6 +279,8 @@ class _Reader:
     ) -> LayerParameters:
         if layer.is_free:
             return LayerParameters()
+        if self._dtype is DType.FLOAT32:
+            return self._float_parameters(layer, constants, alpha)
         given: dict[str, Any] = {"alpha": alpha}
         if layer.operand:
             given["operand"] = self._data(constants[0])
@@ -287,6 +293,18 @@ class _Reader:
                 given["bias"] = np.frombuffer(self._data(constants[1]), "<i4").tolist()
         inputs = [self._quantization(i) for i in sources]
         return layer_parameters(layer, inputs, self._quantization(output), **given)
+
+    def _float_parameters(
+        self, layer: Layer, constants: list[int], alpha: float
+    ) -> LayerParameters:
+        given: dict[str, Any] = {"alpha": alpha}
+        if layer.operand:
+            given["operand"] = self._data(constants[0])
+        if layer.operator in PARAMETRIC:
+            given["weights"] = self._data(constants[0])
+            if layer.use_bias:
+                given["bias"] = np.frombuffer(self._data(constants[1]), "<f4").tolist()
+        return float_parameters(layer, **given)
 
     def _full_shape(self, tensor: int) -> tuple[int, ...]:
         return tuple(int(n) for n in self._graph.tensors[tensor].shape)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hwnas.device import BoardClient
 from hwnas.kernels import CMSIS_NN, KernelSet
+from hwnas.kernels import FLOAT32 as FLOAT_KERNELS
 
 HEADER = struct.Struct("<IHHIIIHHHHBBHI3I")
 TENSOR = struct.Struct("<BBHHHIIIi")
@@ -72,16 +73,18 @@ class SmallPlan:
         return len(self.tensors) - 1
 
     def tensor_at(self, other: int, zero_point: int = 0) -> int:
-        """A tensor of int8 in the place of another, for steps in place."""
+        """A tensor in the place of another of its shape and type, for steps in place."""
         record = TENSOR.unpack(self.tensors[other])
         self.tensors.append(TENSOR.pack(*record[:-1], zero_point))
         self.sizes.append(self.sizes[other])
         return len(self.tensors) - 1
 
     def constant(
-        self, values: npt.NDArray[np.int8] | npt.NDArray[np.int32], zero_point: int = 0
+        self,
+        values: npt.NDArray[np.int8] | npt.NDArray[np.int32] | npt.NDArray[np.float32],
+        zero_point: int = 0,
     ) -> int:
-        dtype = INT8 if values.dtype == np.int8 else INT32
+        dtype = {"int8": INT8, "int32": INT32, "float32": FLOAT32}[values.dtype.name]
         index = self.tensor((1, 1, values.size), dtype, zero_point)
         self.contents[index] = values.tobytes()
         return index
@@ -185,6 +188,25 @@ def convolution(seed: int = 7) -> tuple[Case, bytes]:
             sums += padded[dy : dy + 8, dx : dx + 8] @ weights[:, dy, dx].T.astype(np.int64)
     expected = np.clip(requantize(sums, multipliers, shifts) - 5, -128, 127).astype(np.int8)
     return plan.case(source, target), expected.tobytes()
+
+
+def float_dense(seed: int = 7) -> tuple[Case, bytes]:
+    """A dense layer of floats, and its output: whole numbers, which no order of sums rounds."""
+    random = np.random.default_rng(seed)
+    vector, weights, bias = (
+        random.integers(-100, 101, shape).astype(np.float32) for shape in (33, (6, 33), 6)
+    )
+    plan = SmallPlan(kernels=FLOAT_KERNELS)
+    source, target = plan.constant(vector), plan.tensor((1, 1, 6), FLOAT32)
+    plan.step(
+        DENSE,
+        source,
+        target,
+        weights=plan.constant(weights),
+        bias=plan.constant(bias),
+        bounds=(float_bits(0.0), float_bits(np.inf)),
+    )
+    return plan.case(source, target), np.maximum(weights @ vector + bias, 0).tobytes()
 
 
 def requantize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from networks import networks, resnet20
 
 from hwnas.cost import LayerCost, RuntimeFootprint, layer_cost, static_cost
@@ -124,10 +125,11 @@ def test_flash_counts_quantization_parameters_aligned() -> None:
     assert float_dense.parameter_bytes == 352 + 64
 
 
-@given(networks())
-def test_static_cost_is_that_of_the_plan(network: Network) -> None:
+@given(networks(), st.sampled_from(DType))
+def test_static_cost_is_that_of_the_plan(network: Network, dtype: DType) -> None:
+    network = network.as_dtype(dtype)
     cost = static_cost(network, RuntimeFootprint(1000, 20_000))
-    plan = compile_plan(network, pool=PoolLayout.for_region(1 << 20))
+    plan = compile_plan(network, pool=PoolLayout.for_region(4 << 20))
     assert cost.plan_bytes == len(plan.data)
     assert cost.arena_bytes == plan.arena_bytes
     assert cost.ram_bytes == plan.arena_bytes + 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,9 @@ from hwnas.boards import load_board
 from hwnas.device import BoardClient
 from hwnas.elf import Image
 from hwnas.firmware import FirmwareImage, find_image
-from hwnas.kernels import CMSIS_NN, REFERENCE, KernelSet, kernel_variant
+from hwnas.kernels import CMSIS_NN, FLOAT32, REFERENCE, KernelSet, kernel_variant
 from hwnas.network import (
+    DType,
     Layer,
     Operator,
     add,
@@ -100,8 +102,20 @@ def board(image: FirmwareImage) -> Iterator[VirtualBoard]:
         yield opened
 
 
-@pytest.mark.parametrize("kernels", [CMSIS_NN, REFERENCE], ids=lambda kernels: kernels.name)
-@pytest.mark.parametrize("layer", LAYERS, ids=Layer.canonical)
+FLOAT_LAYERS = [
+    replace(layer, dtype=DType.FLOAT32)
+    for layer in LAYERS
+    if not layer.operator.endswith("quantize")
+]
+CASES = [
+    *((layer, kernels) for kernels in (CMSIS_NN, REFERENCE) for layer in LAYERS),
+    *((layer, FLOAT32) for layer in FLOAT_LAYERS),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "kernels"), CASES, ids=lambda part: getattr(part, "name", None) or part.canonical()
+)
 def test_the_named_function_runs_and_no_other_of_its_kind(
     board: VirtualBoard, image: FirmwareImage, layer: Layer, kernels: KernelSet
 ) -> None:
@@ -112,7 +126,7 @@ def test_the_named_function_runs_and_no_other_of_its_kind(
     before = calls(board, entries)
     client.run(step_count=1, warmup=0)
     started = calls(board, entries) - before
-    variants = {kernel_variant(other, each) for other in LAYERS for each in (CMSIS_NN, REFERENCE)}
+    variants = {kernel_variant(*case) for case in CASES}
     name = kernel_variant(layer, kernels)
     assert {name} <= variants.intersection(started) <= {name, _HANDING_OVER.get(name, name)}
 

@@ -24,6 +24,7 @@ from random_models import ModelMaker
 from hwnas._tensorflow import import_keras
 from hwnas.errors import UnsupportedLayerError
 from hwnas.keras_io import from_keras, to_keras
+from hwnas.network import DType
 
 keras = import_keras()
 
@@ -34,13 +35,13 @@ FIRST, COUNT = map(int, ("0:" + os.environ.get("HWNAS_RANDOM_MODELS", SLICE)).sp
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
-def judge(seed: int) -> str:
+def judge(seed: int, dtype: DType = DType.INT8) -> str:
     """How the converter and ``from_keras`` agree on a model; fails where they do not."""
     keras.backend.clear_session()
     model = randomize(ModelMaker(seed).make())
-    graph = converter_graph(convert(model))
+    graph = converter_graph(convert(model, quantized=dtype is DType.INT8))
     try:
-        network = from_keras(model)
+        network = from_keras(model, dtype)
     except UnsupportedLayerError as error:
         assert unknown_operators(graph), (
             f"seed {seed}: the converter has operators for all: {error}"
@@ -49,7 +50,7 @@ def judge(seed: int) -> str:
     if has_left_out_habit(network):
         return "left out"
     assert signature(network_graph(network)) == signature(graph), f"seed {seed}"
-    assert from_keras(to_keras(network)) == network, f"seed {seed}"
+    assert from_keras(to_keras(network), dtype) == network, f"seed {seed}"
     return "equal"
 
 
@@ -58,3 +59,9 @@ def test_random_models_are_read_as_the_converter_reads_them(first: int) -> None:
     seeds = range(first, min(first + CHUNK, FIRST + COUNT))
     verdicts = Counter(judge(seed) for seed in seeds)
     assert verdicts["equal"] >= len(seeds) // 2, verdicts
+
+
+def test_unquantized_models_are_read_as_the_converter_reads_them() -> None:
+    seeds = range(2000, 2000 + CHUNK)
+    verdicts = Counter(judge(seed, DType.FLOAT32) for seed in seeds)
+    assert verdicts["equal"] >= CHUNK // 2, verdicts

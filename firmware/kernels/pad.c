@@ -3,8 +3,8 @@
 #include "shared.h"
 
 /* PadImpl of tensorflow/lite/kernels/internal/reference/pad.h. What lies between one row of the
- * input and the next, to the right and to the left, is filled at once. A float's zero point is 0, and so are the bytes of
- * the float 0. */
+ * input and the next, to the right and to the left, is filled at once. A float's zero point is 0, and
+ * so are the bytes of the float 0. */
 void own_pad(const struct plan *plan, const struct plan_step *step) {
     const struct plan_tensor *source = &plan->tensors[step->input0];
     const struct plan_tensor *target = &plan->tensors[step->output];

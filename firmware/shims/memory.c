@@ -2,6 +2,7 @@
  * standard and those of Arm's run-time ABI (RTABI32, section 4.3.4). Words may be unaligned: the
  * cores that hwnas knows read and write them so (Armv7-M manual, A3.2.1). Compiled without
  * built-ins, or these loops would become calls of themselves. */
+#define HWNAS_SHIM_MEMORY
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -124,6 +124,7 @@ enum {
     SWISH_FACTOR_EXPONENT
 };
 enum { LEAKY_MULTIPLIER, LEAKY_SHIFT, LEAKY_IDENTITY_MULTIPLIER, LEAKY_IDENTITY_SHIFT };
+enum { LEAKY_ALPHA_BITS }; /* leaky_relu of floats */
 enum { QUANTIZE_SCALE_BITS }; /* quantize and dequantize */
 
 struct kernel_set;

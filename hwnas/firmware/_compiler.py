@@ -105,7 +105,7 @@ def find_compiler(spec: BoardSpec, variant: Variant = DEFAULT_VARIANT) -> Compil
             archiver=(*zig, "ar"),
             machine=_ZIG_MACHINES[core],
             optimization=f"-{variant.optimization}",
-            libraries="",
+            libraries="-lcompiler_rt",
             needs_shims=True,
         )
     raise FirmwareBuildError(

@@ -8,17 +8,26 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from hwnas.network import Activation, Layer, Operator
-from hwnas.plan._constants import float_bits
-from hwnas.plan._parameters import DEFAULT_ALPHA, STANDALONE, LayerParameters
+import numpy as np
 
-_BOUNDS: Final[Mapping[Activation, tuple[float, float]]] = MappingProxyType(
+from hwnas.network import FUSING, Activation, Layer, Operator
+from hwnas.plan._constants import float_bits
+from hwnas.plan._parameters import DEFAULT_ALPHA, LayerParameters
+
+_LARGEST: Final = float(np.finfo(np.float32).max)
+_FUSED: Final[Mapping[Activation, tuple[float, float]]] = MappingProxyType(
     {
-        Activation.NONE: (-math.inf, math.inf),
-        Activation.RELU: (0.0, math.inf),
+        Activation.NONE: (-_LARGEST, _LARGEST),
+        Activation.RELU: (0.0, _LARGEST),
         Activation.RELU6: (0.0, 6.0),
     }
 )
+"""TensorFlow Lite's ``CalculateActivationRange``: what is infinite becomes finite."""
+_ALONE: Final[Mapping[Operator, tuple[float, float]]] = MappingProxyType(
+    {Operator.RELU: (0.0, math.inf), Operator.RELU6: (0.0, 6.0)}
+)
+"""What cannot have a fused activation leaves infinite values, as its ``ReluFloat`` and ``Mean``."""
+_UNBOUNDED: Final = (-math.inf, math.inf)
 
 
 def float_parameters(
@@ -44,8 +53,8 @@ def float_parameters(
         >>> hex(bounds.activation_max)  # the bits of 6.0
         '0x40c00000'
     """
-    activation = STANDALONE.get(layer.operator, layer.activation)
-    low, high = _BOUNDS[activation]
+    fused = layer.operator in FUSING
+    low, high = _FUSED[layer.activation] if fused else _ALONE.get(layer.operator, _UNBOUNDED)
     leaky = layer.operator is Operator.LEAKY_RELU
     return LayerParameters(
         weights=weights,
