@@ -13,8 +13,9 @@ import pytest
 from exactness_cases import CASES, of_one_operator
 from flat_models import random_model
 from float_oracle import FEW_CASES, FUSED_ERROR, assert_close, compare
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from network_strategies import layers
 from networks import cnn_1d, ds_cnn, lenet, resnet8
 from oracle import Model, Values, images, read_model, run_on_board
 from small_plan import (
@@ -48,8 +49,6 @@ from hwnas.network import (
     Operator,
     average_pool2d,
     binary,
-    conv2d,
-    depthwise_conv2d,
     global_average_pool2d,
     global_max_pool2d,
     hard_swish,
@@ -114,35 +113,17 @@ def alone(layer: Layer) -> Network:
     return network.as_dtype(DType.FLOAT32)
 
 
-@st.composite
-def windowed(draw: st.DrawFn) -> Layer:
-    """Windows of any size on maps of any size, larger ones included."""
-    sides, channels = st.integers(1, 12), draw(st.integers(1, 9))
-    shape = (draw(sides), draw(sides), channels)
-    kernel = (draw(st.integers(1, 5)), draw(st.integers(1, 5)))
-    options = {
-        "strides": (draw(st.integers(1, 3)), draw(st.integers(1, 3))),
-        "activation": draw(st.sampled_from(["none", "relu", "relu6"])),
-        "padding": "same",
-    }
-    kind = draw(st.sampled_from(["conv", "grouped", "depthwise", "max", "average"]))
-    if kind in ("max", "average"):
-        return (max_pool2d if kind == "max" else average_pool2d)(shape, kernel, **options)
-    options["use_bias"] = draw(st.booleans())
-    if options["strides"] == (1, 1):
-        options["dilation"] = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
-    if kind == "depthwise":
-        multiplier = draw(st.integers(1, 5))
-        return depthwise_conv2d(shape, kernel, depth_multiplier=multiplier, **options)
-    groups = draw(st.integers(2, 3)) if kind == "grouped" else 1
-    shape = (*shape[:2], groups * channels)
-    return conv2d(shape, groups * draw(st.integers(1, 9)), kernel, groups=groups, **options)
-
-
-@settings(max_examples=60, deadline=None)
-@given(layer=windowed(), seed=st.integers(0, 99))
-def test_any_window_has_the_same_bits(client: BoardClient, layer: Layer, seed: int) -> None:
-    network = alone(layer)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    layer=layers(
+        [o for o in Operator if not o.endswith(("quantize", "reshape"))],
+        [DType.INT8],
+        for_keras=True,
+    ),
+    seed=st.integers(0, 1 << 32),
+)
+def test_a_drawn_layer_has_the_same_bits(client: BoardClient, layer: Layer, seed: int) -> None:
+    network = of_one_operator(layer, np.random.default_rng(seed)).as_dtype(DType.FLOAT32)
     assert_close(client, read_model(random_model(network, seed)), images(network, seed))
 
 

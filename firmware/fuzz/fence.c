@@ -30,12 +30,13 @@ static uint64_t work_of(const struct plan *plan, const struct plan_step *step) {
     const struct plan_tensor *out = &plan->tensors[step->output];
     const uint64_t taps = (uint64_t)step->kernel_h * step->kernel_w;
     const uint64_t moved = (uint64_t)in->bytes + out->bytes;
+    const uint64_t made = (uint64_t)out->height * out->width * out->channels;
     switch (step->op) {
     case OPERATOR_CONV2D:
     case OPERATOR_DENSE:
-        return moved + taps * in->channels * out->bytes;
+        return moved + taps * in->channels * made;
     default:
-        return moved + taps * out->bytes;
+        return moved + taps * made;
     }
 }
 

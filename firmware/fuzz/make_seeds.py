@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from hwnas.device import protocol
 from hwnas.device.protocol import MessageType, RunFlag
-from hwnas.kernels import CMSIS_NN, REFERENCE
+from hwnas.kernels import KERNEL_SETS, KernelSet
 from hwnas.network import (
+    DType,
     Layer,
     NetworkBuilder,
     Operator,
@@ -44,7 +46,6 @@ from hwnas.plan import PoolLayout, compile_layers, compile_plan
 PLAN_POOL = PoolLayout.for_region(16 << 10)
 LARGE_POOL = PoolLayout.for_region(384 << 10)
 PROTOCOL_POOL = PoolLayout.for_region(8 << 10)
-KERNEL_SETS = (CMSIS_NN.name, REFERENCE.name)
 SMALL, LARGE = b"\0\1", b"\2\1"
 RAW, FRAME, FRAME_TWICE, PLAN = range(4)
 
@@ -102,32 +103,41 @@ LARGEST = (
 )
 
 
-def small_network(pool: PoolLayout, kernel_set: str) -> bytes:
+def layers_of(kernels: KernelSet, layers: Iterable[Layer]) -> list[Layer]:
+    """Those that a kernel set computes, in its type."""
+    floats = kernels.dtype is DType.FLOAT32
+    converts = (Operator.QUANTIZE, Operator.DEQUANTIZE)
+    known = [layer for layer in layers if not (floats and layer.operator in converts)]
+    return [replace(layer, dtype=kernels.dtype) for layer in known]
+
+
+def small_network(pool: PoolLayout, kernels: KernelSet) -> bytes:
     """The plan of a network with nearly every operator."""
-    b = NetworkBuilder((12, 12, 3))
+    b = NetworkBuilder((12, 12, 3), kernels.dtype)
     x = b.conv2d(b.input, 8, 3, activation="relu")
     y = b.depthwise_conv2d(x, 3)
     x = b.max_pool2d(b.add(x, y))
     x = b.average_pool2d(b.conv2d(x, 4, 1), 2)
     x = b.global_average_pool2d(x)
     b.softmax(b.dense(x, 5))
-    return compile_plan(b.build(), pool=pool, kernel_set=kernel_set).data
+    return compile_plan(b.build(), pool=pool, kernel_set=kernels.name).data
 
 
 def plans(pool: PoolLayout) -> Iterator[bytes]:
     """A plan of each layer alone, of all together and of a network, for each kernel set."""
-    for kernel_set in KERNEL_SETS:
-        for layer in LAYERS:
-            yield compile_layers([layer], pool=pool, kernel_set=kernel_set).data
-        yield compile_layers(LAYERS[10:], pool=pool, kernel_set=kernel_set).data
-        yield small_network(pool, kernel_set)
+    for kernels in KERNEL_SETS.values():
+        layers = layers_of(kernels, LAYERS)
+        for layer in layers:
+            yield compile_layers([layer], pool=pool, kernel_set=kernels.name).data
+        yield compile_layers(layers[10:], pool=pool, kernel_set=kernels.name).data
+        yield small_network(pool, kernels)
 
 
 def largest_plans() -> Iterator[bytes]:
     """Plans of the largest layers, for each kernel set."""
-    for kernel_set in KERNEL_SETS:
-        for layer in LARGEST:
-            yield compile_layers([layer], pool=LARGE_POOL, kernel_set=kernel_set).data
+    for kernels in KERNEL_SETS.values():
+        for layer in layers_of(kernels, LARGEST):
+            yield compile_layers([layer], pool=LARGE_POOL, kernel_set=kernels.name).data
 
 
 def record(kind: int, data: bytes) -> bytes:
@@ -163,8 +173,8 @@ def dialogues() -> Iterator[bytes]:
     fitting: list[Layer] = [layer for layer in LAYERS if layer.output_shape[-1] <= 8]
     for layer in fitting:
         yield dialogue(compile_layers([layer], pool=PROTOCOL_POOL).data, 1)
-    for kernel_set in KERNEL_SETS:
-        yield dialogue(small_network(PROTOCOL_POOL, kernel_set), 8)
+    for kernels in KERNEL_SETS.values():
+        yield dialogue(small_network(PROTOCOL_POOL, kernels), 8)
     wire = protocol.encode_frame(MessageType.ECHO, 9, bytes(range(256)) * 7)
     yield record(RAW, wire) + record(RAW, wire[:700]) + record(RAW, wire)
     yield record(RAW, b"\x00\xff" * 1500)

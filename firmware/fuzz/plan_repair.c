@@ -303,10 +303,48 @@ static bool has_second_input(const struct plan_step *step) {
     return plan_is_binary(step->op) || step->op == OPERATOR_CONCATENATION;
 }
 
+static void repair_bounds(struct plan_step *step) {
+    if (step->activation_min < -128 || step->activation_min > 127) {
+        step->activation_min = -128;
+    }
+    if (step->activation_max > 127 || step->activation_max < step->activation_min) {
+        step->activation_max = 127;
+    }
+}
+
+static bool has_floats(const struct draft *draft) {
+    return kernels_find(draft->header.kernel_set)->dtype == DTYPE_FLOAT32;
+}
+
+/* Makes floats of what was repaired as int8: they have other bounds and constants. */
+static void convert_step(struct plan_step *step) {
+    float low, high;
+    memcpy(&low, &step->activation_min, sizeof low);
+    memcpy(&high, &step->activation_max, sizeof high);
+    if (!(low <= high)) {
+        low = -1.0f;
+        high = 6.0f;
+        memcpy(&step->activation_min, &low, sizeof low);
+        memcpy(&step->activation_max, &high, sizeof high);
+    }
+    if (step->op != OPERATOR_CONCATENATION) {
+        const int32_t alpha = step->p[LEAKY_ALPHA_BITS];
+        memset(step->p, 0, sizeof step->p);
+        const bool finite = (alpha & 0x7F800000) != 0x7F800000;
+        step->p[LEAKY_ALPHA_BITS] = step->op == OPERATOR_LEAKY_RELU && finite ? alpha : 0;
+    }
+}
+
+static void convert_tensors(struct draft *draft) {
+    for (uint32_t i = 0; i < draft->header.tensor_count; i++) {
+        draft->tensors[i].dtype = DTYPE_FLOAT32;
+    }
+}
+
 static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *noise) {
     const uint16_t count = draft->header.tensor_count;
-    step->op = (uint8_t)(OPERATOR_CONV2D +
-                         (step->op + PLAN_LAST_OPERATOR - 1u) % PLAN_LAST_OPERATOR);
+    const uint32_t operators = has_floats(draft) ? OPERATOR_LEAKY_RELU : PLAN_LAST_OPERATOR;
+    step->op = (uint8_t)(OPERATOR_CONV2D + (step->op + operators - 1u) % operators);
     step->reserved0 = 0;
     step->input0 %= count;
     step->output %= count;
@@ -315,11 +353,8 @@ static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *n
     step->groups = at_least_one(step->groups);
     step->depth_multiplier =
         step->op == OPERATOR_DEPTHWISE_CONV2D ? at_least_one(step->depth_multiplier) : 1;
-    if (step->activation_min < -128 || step->activation_min > 127) {
-        step->activation_min = -128;
-    }
-    if (step->activation_max > 127 || step->activation_max < step->activation_min) {
-        step->activation_max = 127;
+    if (!has_floats(draft)) {
+        repair_bounds(step);
     }
     repair_window(step, is_windowed(step), noise);
     repair_constants(step);
@@ -381,6 +416,7 @@ static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *n
     } else if (step->op == OPERATOR_DEQUANTIZE) {
         out->dtype = DTYPE_FLOAT32;
     }
+    per_channel = per_channel && !has_floats(draft);
     if (per_channel && step->multipliers == PLAN_NO_TENSOR) {
         step->multipliers = step->shifts = step->bias;
     }
@@ -388,6 +424,9 @@ static void repair_step(struct draft *draft, struct plan_step *step, uint32_t *n
     parameter(draft, &step->bias, DTYPE_INT32, weights == 0 ? 0 : channels);
     parameter(draft, &step->multipliers, DTYPE_INT32, per_channel ? channels : 0);
     parameter(draft, &step->shifts, DTYPE_INT32, per_channel ? channels : 0);
+    if (has_floats(draft)) {
+        convert_step(step);
+    }
 }
 
 static uint32_t up(uint32_t bytes) {
@@ -401,12 +440,12 @@ static void lay_out(struct draft *draft) {
     for (uint32_t i = 0; i < header->tensor_count; i++) {
         struct plan_tensor *t = &draft->tensors[i];
         t->region %= 2u;
-        t->dtype %= t->region == REGION_ARENA ? 3u : 2u;
+        t->dtype %= 3u;
         t->height = at_least_one(t->height);
         t->width = at_least_one(t->width);
         t->channels = t->channels == 0 ? 1 : t->channels;
         t->reserved = 0;
-        t->zero_point = (int8_t)t->zero_point;
+        t->zero_point = t->dtype == DTYPE_INT8 ? (int8_t)t->zero_point : 0;
         t->bytes = (uint32_t)t->height * t->width * t->channels * (t->dtype == DTYPE_INT8 ? 1u : 4u);
         uint32_t *end = t->region == REGION_ARENA ? &arena : &parameters;
         t->offset = *end;
@@ -437,10 +476,13 @@ size_t plan_repair(uint8_t *bytes, size_t size, uint32_t *noise) {
         return size;
     }
     struct plan_header *header = &draft.header;
+    header->kernel_set %= 3u;
     for (uint32_t i = 0; i < header->step_count; i++) {
         repair_step(&draft, &draft.steps[i], noise);
     }
-    header->kernel_set %= 2u; /* those of int8 */
+    if (has_floats(&draft)) {
+        convert_tensors(&draft);
+    }
     lay_out(&draft);
     header->magic = PLAN_MAGIC;
     header->version = PLAN_VERSION;
