@@ -19,6 +19,7 @@ from hwnas.cli.search import search
 from hwnas.cli.selftest import selftest
 from hwnas.errors import HwnasError
 
+UNREAD = 1
 REFUSED = 2
 
 
@@ -54,6 +55,10 @@ def run() -> None:
             sys.stdout.flush()
     except HwnasError as error:
         told = f"{type(error).__name__}: {error}"
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        _abandon_output()
+        sys.exit(UNREAD)
     except OSError as error:
         # Of standard output as a rule: what hwnas itself opens has errors of its own.
         told = one_line(error)
