@@ -290,6 +290,20 @@ def test_output_that_cannot_be_written() -> None:
             assert done.stderr == "error: [Errno 28] No space left on device\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_output_that_nobody_reads(options: tuple[str, ...]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "hwnas.cli", "boards", *options],
+            stdout=write, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 @pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"), reason="root")
 def test_folders_that_may_only_be_read(tmp_path: Path, lenet_json: str) -> None:
     """As a user meets them; root may write everywhere, but for capabilities that it gives up."""

@@ -22,6 +22,7 @@ from hwnas.cli.sweep import sweep
 from hwnas.cli.validate import validate
 from hwnas.errors import HwnasError
 
+UNREAD = 1
 REFUSED = 2
 
 
@@ -67,6 +68,10 @@ def run() -> None:
             sys.stdout.flush()
     except HwnasError as error:
         told = f"{type(error).__name__}: {error}"
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        _abandon_output()
+        sys.exit(UNREAD)
     except OSError as error:
         # Of standard output as a rule: what hwnas itself opens has errors of its own.
         told = one_line(error)

@@ -1,0 +1,160 @@
+"""What the documents show works as written: every block that needs no hardware is run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwnas.backend import BoardBackend
+from hwnas.boards import BoardSpec, list_boards, load_board
+from hwnas.errors import SpaceError
+from hwnas.network import Network
+from hwnas.spaces import load_space
+
+HOME = Path(__file__).parent.parent
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The fenced blocks of a language in a document, in order."""
+    text = (HOME / document).read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    return [block for name, block in found if name == language]
+
+
+def commands(document: str) -> list[list[str]]:
+    """The ``hwnas`` lines in blocks without a language, split into words."""
+    lines = "\n".join(blocks(document, "")).splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("hwnas ")]
+
+
+def hwnas(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hwnas.cli", *words], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def train(model: Any, trial: Any) -> float:
+    return 1 - 1 / float(model.count_params())
+
+
+def test_the_readmes_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("README.md", "python")
+    names: dict[str, Any] = {"train": train}
+    exec(code.replace("n_trials=50", "n_trials=6"), names)
+    study = names["study"]
+    assert len(study.trials) == 6 and all(trial.values for trial in study.trials)
+
+
+def test_the_readmes_commands(tmp_path: Path, lenet: Network) -> None:
+    from hwnas.keras_io import to_keras
+
+    to_keras(lenet).save(tmp_path / "model.keras")
+    virtual, physical = commands("README.md")
+    done = hwnas(*virtual, cwd=tmp_path)
+    assert done.returncode == 0 and "simulated" in done.stdout, done.stderr
+    done = hwnas(*physical, cwd=tmp_path)
+    assert done.returncode == 2 and "BoardError: port usb:066DFF...: no serial ports" in done.stderr
+
+
+def test_the_readmes_boards() -> None:
+    rows = re.findall(r"^\| `(\w+)`, .*?\| .*?(M\d+), (\d+) MHz \| (\w+).* \| (.*?) \|$",
+                      (HOME / "README.md").read_text(), re.M)  # fmt: skip
+    shown = {name: row for name, *row in rows}
+    silicon = [name for name in list_boards() if load_board(name).kind == "silicon"]
+    assert sorted(shown) == silicon
+    for name, (core, clock, latency, power) in shown.items():
+        spec = load_board(name)
+        assert spec.core.name == f"cortex-{core.lower()}"
+        assert spec.core.clock_hz == int(clock) * 1_000_000
+        assert (latency == "simulated") == (spec.timing is not None)
+        stated = "unknown" if spec.power is None else f"{spec.power.active_mw:g} mW"
+        assert power.startswith(stated)
+
+
+def test_the_declared_spaces(tmp_path: Path) -> None:
+    whole, part = blocks("docs/search-spaces.md", "yaml")
+    (tmp_path / "mine.yaml").write_text(whole)
+    space = load_space(tmp_path / "mine.yaml")
+    assert space.reference("smallest").output_shape == (10,)
+    (tmp_path / "block.yaml").write_text(
+        "version: 1\nname: block\ninput: [8, 8, 3]\n"
+        "parameters:\n  blocks: {type: int, low: 1, high: 3}\nlayers:\n" + part
+    )
+    assert load_space(tmp_path / "block.yaml").parameters.keys() == {"blocks"}
+
+
+def test_the_error_of_a_wrong_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = blocks("docs/search-spaces.md", "yaml")
+    (shown,) = blocks("docs/search-spaces.md", "")
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(whole.replace("filters: 8", "filters: wide"))
+    with pytest.raises(SpaceError) as raised:
+        load_space("mine.yaml")
+    assert str(raised.value) == shown.strip()
+
+
+def test_the_space_as_a_function(tmp_path: Path) -> None:
+    (code,) = blocks("docs/search-spaces.md", "python")
+    (tmp_path / "module.py").write_text(
+        f"import hwnas\n{code}\ndef train(model, trial):\n    return 0.5\n"
+    )
+    done = hwnas(
+        "search", "--space", "module:space", "--board", "nucleo_l496zg", "--trials", "2",
+        "--train", "module:train", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0 and "module.space-nucleo_l496zg" in done.stdout, done.stderr
+
+
+def test_the_table_in_python_and_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: BoardBackend, lenet: Network
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("docs/table.md", "python")
+    exec(code, {"target": backend.target, "network": lenet, "backend": backend})
+    for command in commands("docs/table.md"):
+        done = hwnas(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "8 layer rows" in done.stdout
+    rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
+    target, layer, network = "".join(blocks("docs/table.md", "json")).splitlines()
+    assert rows[0].keys() == json.loads(target).keys()
+    assert rows[0]["identity"].keys() == json.loads(target)["identity"].keys()
+    assert rows[1].keys() == json.loads(layer).keys()
+    assert re.findall(r'"(\w+)":', network)[:3] == ["kind", "target", "network"]
+
+
+def test_the_rack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    lenet: Network,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (rack,) = blocks("docs/pools.md", "toml")
+    Path("rack.toml").write_text(rack)
+    shown = hwnas("boards", "--pool", "rack.toml", cwd=tmp_path)
+    assert shown.returncode == 0 and re.search("copy .* free", shown.stdout), shown.stderr
+    assert re.search("left .* quarantined .*0669FF303234", shown.stdout)
+    (code,) = blocks("docs/pools.md", "python")
+    exec(code, {"networks": [lenet]})
+    assert re.search(r"^copy NetworkRecord", capsys.readouterr().out, re.M)
+
+
+def test_the_conformance_of_a_board_of_ones_own() -> None:
+    (code,) = blocks("docs/adding-a-board.md", "python")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["TestMyBoard"].manifest.board == "nucleo_l496zg"
+
+
+def test_the_sections_of_a_board_file() -> None:
+    text = (HOME / "docs" / "adding-a-board.md").read_text()
+    listed = set(re.findall(r"`\[([a-z]+)(?:\.\*)?\]`", text))
+    assert listed == {field.name for field in fields(BoardSpec)} - {"name", "title", "kind"}
