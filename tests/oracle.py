@@ -6,7 +6,6 @@ the oracle of bit-exactness.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -148,14 +147,9 @@ def floats(random: np.random.Generator, size: int, count: int) -> list[Values]:
     return [*uniform, random.choice(special, size)]
 
 
-def assert_exact(
-    client: BoardClient,
-    model: Model,
-    inputs: list[Values],
-    kernel_sets: Sequence[str] = EXACT_KERNELS,
-) -> None:
+def assert_exact(client: BoardClient, model: Model, inputs: list[Values]) -> None:
     expected = [interpret(model.flat, image) for image in inputs]
-    for kernel_set in kernel_sets:
+    for kernel_set in EXACT_KERNELS:
         outputs = run_on_board(client, model, inputs, kernel_set)
         for wanted, found in zip(expected, outputs, strict=True):
             wrong = np.flatnonzero(wanted != found)
