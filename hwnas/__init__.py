@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hwnas.models import load_network
     from hwnas.network import Layer, Network, NetworkBuilder
     from hwnas.objective import HardwareObjective
+    from hwnas.profiling import Profile, profile_image
     from hwnas.report import plot_front
     from hwnas.search import ledger, open_study, pareto_front, run_search
     from hwnas.snapping import snap
@@ -51,6 +52,8 @@ _HOMES = {
     "Network": "network",
     "NetworkBuilder": "network",
     "HardwareObjective": "objective",
+    "Profile": "profiling",
+    "profile_image": "profiling",
     "plot_front": "report",
     "ledger": "search",
     "open_study": "search",
@@ -88,6 +91,8 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test holds against
     "Network",
     "NetworkBuilder",
     "HardwareObjective",
+    "Profile",
+    "profile_image",
     "plot_front",
     "ledger",
     "open_study",

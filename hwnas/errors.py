@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 class HwnasError(Exception):
     """Root of all errors that hwnas raises on purpose.
@@ -40,6 +42,54 @@ class BoardProtocolError(BoardError):
 
 class BoardMismatchError(BoardError):
     """A board is not what it was taken for: another board, clock, image or pool."""
+
+
+class ImageError(BoardError):
+    """An image that a board cannot run: damaged, for another machine, or without vector table."""
+
+
+class ImageFault(StrEnum):
+    """What went wrong in an image that ran."""
+
+    JUMP = "jump"
+    """It went to where there is no code."""
+    MEMORY = "memory"
+    """It accessed an address where nothing is, or wrote what cannot be written."""
+    INSTRUCTION = "instruction"
+    """An instruction that is undefined, or that the core lacks."""
+    EXCEPTION = "exception"
+    """It needs exceptions: a handler would have to run."""
+    SEMIHOSTING = "semihosting"
+    """A semihosting call that is not known, or points to where no memory is."""
+    ENDLESS = "endless"
+    """It did not end by itself."""
+
+
+class ImageRunError(ImageError):
+    """An image failed while it ran.
+
+    Attributes:
+        fault: What kind of failure it was.
+        address: Of the instruction, or of the block of code, where it happened.
+        symbol: The function there with the offset in it, as ``main+0x12``; empty where the image
+            does not tell.
+        last_blocks: The blocks of code that ran last, each with its symbol, the last one at the
+            end.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        fault: ImageFault,
+        address: int,
+        symbol: str = "",
+        last_blocks: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.address = address
+        self.symbol = symbol
+        self.last_blocks = last_blocks
 
 
 class FirmwareBuildError(HwnasError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -15,7 +16,8 @@ import pytest
 
 from hwnas.backend import BoardBackend
 from hwnas.boards import BoardSpec, list_boards, load_board
-from hwnas.errors import SpaceError
+from hwnas.errors import ImageFault, SpaceError
+from hwnas.firmware import find_image
 from hwnas.network import Network
 from hwnas.spaces import load_space
 
@@ -58,11 +60,24 @@ def test_the_readmes_commands(tmp_path: Path, lenet: Network) -> None:
     from hwnas.keras_io import to_keras
 
     to_keras(lenet).save(tmp_path / "model.keras")
-    virtual, physical = commands("README.md")
+    virtual, physical, profile = commands("README.md")
     done = hwnas(*virtual, cwd=tmp_path)
     assert done.returncode == 0 and "simulated" in done.stdout, done.stderr
     done = hwnas(*physical, cwd=tmp_path)
     assert done.returncode == 2 and "BoardError: port usb:066DFF...: no serial ports" in done.stderr
+    shutil.copy(find_image(load_board("nucleo_l496zg")).elf, tmp_path / "app.elf")
+    done = hwnas(*profile, cwd=tmp_path)
+    assert done.returncode == 0 and "inclusive" in done.stdout, done.stderr
+
+
+def test_the_profile_of_an_image(tmp_path: Path) -> None:
+    image = find_image(load_board("nucleo_l496zg")).elf
+    shutil.copy(image, tmp_path / "app.elf")
+    ((_, *words),) = commands("docs/profiling.md")
+    done = hwnas("profile", *[word.replace("fir_filter", "main") for word in words], cwd=tmp_path)
+    assert done.returncode == 0 and re.search(r"^ main +0 ", done.stdout, re.M), done.stderr
+    faults = re.findall(r"^\| `(\w+)` \|", (HOME / "docs" / "profiling.md").read_text(), re.M)
+    assert set(faults) >= {str(fault) for fault in ImageFault}
 
 
 def test_the_readmes_boards() -> None:

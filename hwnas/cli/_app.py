@@ -16,6 +16,7 @@ from hwnas.cli.boards import boards
 from hwnas.cli.flash import flash
 from hwnas.cli.lut import lut
 from hwnas.cli.measure import measure
+from hwnas.cli.profile import profile
 from hwnas.cli.search import search
 from hwnas.cli.selftest import selftest
 from hwnas.cli.sweep import sweep
@@ -45,6 +46,7 @@ app.command()(boards)
 app.command()(flash)
 app.command()(selftest)
 app.command()(measure)
+app.command()(profile)
 app.command()(search)
 app.command()(sweep)
 app.command()(validate)

@@ -55,6 +55,8 @@ LAST_ROW: Final = 48
 """The row of the block that ran last, 0 where caches or registers changed since."""
 UNTOLD: Final = 49
 """Accesses whose address a program could not tell."""
+WATCH: Final = 63
+"""Where the array of ``_native_watch.py`` stands in this process."""
 VALUES: Final = 64
 """The slots of programs, see ``_native_accesses.py``."""
 HEADER: Final = 128

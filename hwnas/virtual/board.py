@@ -14,20 +14,11 @@ from hwnas.device.transport import Transport
 from hwnas.elf import Image
 from hwnas.errors import BoardError
 from hwnas.virtual.chips import ResetCause, Wiring, make_chip
-from hwnas.virtual.code import block_prices, edge_prices
-from hwnas.virtual.edge_counters import EdgeCounters
-from hwnas.virtual.edge_meter import EdgeMeter
+from hwnas.virtual.ledger import ledger_for
 from hwnas.virtual.machine import Machine
-from hwnas.virtual.meter import CycleMeter, Meter, StillMeter
+from hwnas.virtual.meter import StillMeter
 from hwnas.virtual.peripherals import PinLevel
 from hwnas.virtual.serial_line import SerialLine
-from hwnas.virtual.timing import (
-    CoreCaches,
-    EdgeModel,
-    FlashAccelerator,
-    core_model,
-    memory_model,
-)
 
 _SLICE_BLOCKS: Final = 500_000
 """Blocks between two looks at the host's clock: about a tenth of a second."""
@@ -114,7 +105,9 @@ class VirtualBoard(Transport):
         self._machine = machine = Machine(spec, image, flash_data or {}, exact=exact)
         counters = machine.counters
         self._clock_hz = spec.core.clock_hz
-        self._meter = _meter(spec, machine)
+        self._meter = (
+            StillMeter() if spec.timing is None else ledger_for(spec, counters, machine.code)
+        )
         self._line = SerialLine(
             lambda: self._granted_blocks - counters.blocks_left, self._become_idle
         )
@@ -258,17 +251,3 @@ class VirtualBoard(Transport):
 
     def _record(self, pin: PinLevel) -> None:
         self._markers.append(MarkerEvent(self._meter.peek(), pin.name, pin.level))
-
-
-def _meter(spec: BoardSpec, machine: Machine) -> Meter | StillMeter:
-    if spec.timing is None:
-        return StillMeter()
-    core, memory, base = core_model(spec), memory_model(spec), spec.flash.base
-    counters = machine.counters
-    if isinstance(core, EdgeModel):
-        assert isinstance(counters, EdgeCounters) and isinstance(memory, CoreCaches)
-        edges = edge_prices(base, machine.code, type(core))
-        return EdgeMeter(counters, edges, core.unaligned_cycles, memory)
-    assert isinstance(memory, FlashAccelerator)
-    blocks = block_prices(base, machine.code, type(core))
-    return CycleMeter(counters, blocks, core, memory)

@@ -111,11 +111,11 @@ class BlockPrices(ByBlock[BlockCost]):
 
     def __init__(self, base: int, code: bytes, core: BlockModel, file: Path | None = None) -> None:
         super().__init__(base, code, file)
-        self._core = core
+        self.core = core
 
     def work_out(self, where: Where) -> BlockCost:
         """See :class:`ByBlock`."""
-        return self._core.block_cost(self._code.decode(*where))
+        return self.core.block_cost(self._code.decode(*where))
 
     def item(self, row: list[Any]) -> BlockCost:
         """See :class:`Kept`."""
@@ -186,7 +186,7 @@ class EdgePrices(Kept[PathKey, EdgeCost]):
     ) -> None:
         super().__init__(file)
         self.blocks = blocks
-        self._core = core
+        self.core = core
 
     def price(self, path: Sequence[tuple[Where, int]]) -> EdgeCost:
         """What entering the last of some blocks costs, once the others have run.
@@ -201,7 +201,7 @@ class EdgePrices(Kept[PathKey, EdgeCost]):
         known = self._items.get(key)
         if known is None:
             passages = [Passage(self.blocks.block(where), bank) for where, bank in path]
-            known = self._items[key] = self._core.edge_cost(passages)
+            known = self._items[key] = self.core.edge_cost(passages)
         return known
 
     def save(self) -> None:

@@ -121,6 +121,7 @@ class Collector(ABC):
         state[header.NEXT_PROGRAM] = programs
         state[header.PROGRAMS_END] = programs_end
         state[header.STATE_POINTER] = state.ctypes.data
+        self._block_hook = native.ON_BLOCK
         self._programs: ProgramOf | None = None
         self._refusal: Exception | None = None
 
@@ -146,6 +147,21 @@ class Collector(ABC):
     def access_hook(self) -> int:
         """Which accesses to memory are counted, as unicorn's kinds of hooks."""
 
+    def watch(self, hook: Any, array: npt.NDArray[np.int64]) -> None:
+        """Takes another hook on blocks, before :meth:`attach`: one that counts and does more.
+
+        Args:
+            hook: The compiled hook.
+            array: What it keeps, to which it gets a pointer; must live as long as these counters.
+        """
+        self._block_hook = hook
+        self._state[self._header.WATCH] = array.ctypes.data
+
+    @property
+    def first_row(self) -> int:
+        """Offset of the row of the block that ran first."""
+        return self._first_row
+
     def attach(self, engine: Any, *, reads: bool = True) -> None:
         """Hooks into an emulator.
 
@@ -164,7 +180,7 @@ class Collector(ABC):
             (header.WRITE_REGISTER_FUNCTION, "uc_reg_write"),
         ):
             state[at] = ctypes.cast(getattr(uclib, name), ctypes.c_void_p).value or 0
-        hooks = [(unicorn_const.UC_HOOK_BLOCK, self._native.ON_BLOCK)]
+        hooks = [(unicorn_const.UC_HOOK_BLOCK, self._block_hook)]
         if reads:
             hooks.append((self.access_hook, self._native.ON_ACCESS))
         for kind, hook in hooks:
@@ -258,8 +274,25 @@ class Collector(ABC):
     @property
     def current_block(self) -> int | None:
         """Address of the block that ran last, or ``None`` before the first."""
-        row = self._state[int(self._state[self._header.ROW]) :]
-        return int(row[self._header.ADDRESS]) if row[self._header.SIZE] else None
+        where = self.block_at(self.current_row)
+        return None if where is None else where[0]
+
+    @property
+    def current_row(self) -> int:
+        """Offset of the row of the block that ran last."""
+        return int(self._state[self._header.ROW])
+
+    def block_at(self, row: int) -> tuple[int, int] | None:
+        """Address and size of the block whose row is at an offset, ``None`` where there is none."""
+        fields = self._state[row:]
+        size = int(fields[self._header.SIZE]) if row else 0
+        return (int(fields[self._header.ADDRESS]), size) if size else None
+
+    @property
+    def current_events(self) -> npt.NDArray[np.int64]:
+        """The counts of :data:`EVENTS` of the block that ran last; a view."""
+        header, row = self._header, self._state[self.current_row :]
+        return row[header.TAKEN : header.EVENTS_END]
 
     def counts(self) -> Counts:
         """The counts so far; views that go on changing while code runs."""

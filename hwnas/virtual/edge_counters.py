@@ -67,6 +67,16 @@ class EdgeCounters(Collector):
             first = layout.add(geometry.lines)
             self._held[at] = slice(first, layout.end), -1
 
+    @property
+    def first_row(self) -> int:
+        """See :class:`Collector`; the row before stands for what ran before anything."""
+        return super().first_row + self._row_size
+
+    @property
+    def first_edge(self) -> int:
+        """Offset of the edge that was taken first."""
+        return self._first_edge
+
     def counts(self) -> Counts:
         """See :class:`Collector`."""
         counts = super().counts()

@@ -11,6 +11,7 @@ from hwnas.virtual.meter import Meter
 from hwnas.virtual.timing import CoreCaches
 
 _BEFORE_ANYTHING = 0
+_LONGEST_WAY = 3
 
 
 class EdgeMeter(Meter):
@@ -48,17 +49,31 @@ class EdgeMeter(Meter):
 
     def code_cycles(self) -> float:
         """See :class:`Meter`."""
+        edges, prices = self.priced()
+        return float((edges[:, 2:] * prices).sum())
+
+    def priced(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """All edges with their counts since the last reading, and what they cost since then.
+
+        Returns:
+            Edges as :meth:`EdgeCounters.edges` has them; the price of each, and of a misprediction
+            there, shape (edges, 2), 0 where it did not run.
+        """
         edges = self._edge_counters.edges()
         edges[: len(self._edges), 2:] -= self._edges[:, 2:]
-        edges = edges[edges[:, 2] > 0]
-        passages = self._passages(np.unique(edges[:, :2]))
-        entered_from = _most_frequent(edges)
-        cycles = 0.0
-        for before, block, times, mispredicted in edges.tolist():
-            rows = (entered_from.get(before), before, block)
-            cost = self._prices.price([passages[row] for row in rows if row in passages])
-            cycles += times * cost.cycles + mispredicted * cost.misprediction
-        return cycles
+        prices = np.zeros((len(edges), 2), np.float64)
+        (ran,) = np.nonzero(edges[:, 2])
+        rows = np.unique(edges[ran, :2])
+        pairs, same_bank = (part[rows] for part in self._edge_counters.bank_pairs())
+        known = rows < len(self._pairs)
+        pairs[known] -= self._pairs[rows[known]]
+        same_bank[known] -= self._same_bank[rows[known]]
+        passages = self._passages(rows, pairs, same_bank)
+        entered_from = _most_frequent(edges[ran])
+        for edge, (before, block) in zip(ran.tolist(), edges[ran, :2].tolist(), strict=True):
+            way = (entered_from.get(before), before, block)
+            prices[edge] = self._prices.price([passages[row] for row in way if row in passages])
+        return edges, prices
 
     def start_over(self) -> None:
         """See :class:`Meter`."""
@@ -71,15 +86,39 @@ class EdgeMeter(Meter):
         """See :class:`Meter`."""
         return self._prices.blocks.of(*where).instructions
 
-    def _passages(self, rows: npt.NDArray[np.int64]) -> dict[int, tuple[Where, int]]:
+    def usual_way(self, row: int) -> list[tuple[Where, int]]:
+        """A block and the one or two that mostly ran before it, over all of the run.
+
+        Args:
+            row: Of the block, as :meth:`EdgeCounters.edges` numbers them.
+
+        Returns:
+            Each with those of its loads that mostly use the bank of the access before.
+        """
+        entered_from = _most_frequent(self._edge_counters.edges())
+        way = [row]
+        while len(way) < _LONGEST_WAY and entered_from.get(way[0], _BEFORE_ANYTHING):
+            way.insert(0, entered_from[way[0]])
+        rows = np.array(way)
+        pairs, same_bank = (part[rows] for part in self._edge_counters.bank_pairs())
+        passages = self._passages(rows, pairs, same_bank)
+        return [passages[row] for row in way]
+
+    def _passages(
+        self,
+        rows: npt.NDArray[np.int64],
+        pairs: npt.NDArray[np.int64],
+        same_bank: npt.NDArray[np.int64],
+    ) -> dict[int, tuple[Where, int]]:
         """Blocks with those of their loads that mostly use the bank of the access before.
 
         Where nothing is known of two accesses, the same bank is assumed.
+
+        Args:
+            rows: The blocks.
+            pairs: How often each of their accesses came behind another one.
+            same_bank: How often both used the same bank.
         """
-        pairs, same_bank = (part[rows] for part in self._edge_counters.bank_pairs())
-        known = rows < len(self._pairs)
-        pairs[known] -= self._pairs[rows[known]]
-        same_bank[known] -= self._same_bank[rows[known]]
         bits = np.packbits(2 * same_bank >= pairs, axis=1, bitorder="little")
         all_rows = self._edge_counters.rows()
         found: dict[int, tuple[Where, int]] = {}

@@ -72,7 +72,7 @@ class Machine:
         flash = np.frombuffer(_fill_flash(spec, image, data), np.uint8)
         self.code_bytes = _code_bytes(spec, image)
         self.code = flash[: self.code_bytes].tobytes()
-        self.counters = _counters(spec, self.code)
+        self.counters = self.make_counters()
         # With UC_MODE_MCLASS the model would be ignored.
         self._flash = SharedMemory(spec.flash.base, _shared(spec.flash.size_bytes))
         self._ram = SharedMemory(spec.ram.base, _shared(spec.ram.size_bytes))
@@ -102,6 +102,20 @@ class Machine:
         self._pc = 0
         self.reset()
 
+    def make_counters(self) -> Collector:
+        """The counters that the board's cycle model needs."""
+        flash = self._spec.flash
+        where = (flash.base, self.code, flash.base, flash.size_bytes)
+        memory = None if self._spec.timing is None else memory_model(self._spec)
+        if isinstance(memory, CoreCaches):
+            return EdgeCounters(*where, memory)
+        return Counters(*where, flash.instruction_cache, flash.data_cache)
+
+    def vectors(self) -> tuple[int, int]:
+        """What the core takes from the vector table: its stack pointer, and where it starts."""
+        stack, entry = _VECTORS.unpack_from(self.code)
+        return stack, entry
+
     def connect(self, peripherals: Iterable[Peripheral]) -> None:
         """Puts peripherals on the bus.
 
@@ -122,7 +136,7 @@ class Machine:
 
     def reset(self) -> None:
         """Starts over from the vector table, with cold caches."""
-        stack, entry = _VECTORS.unpack_from(self.code)
+        stack, entry = self.vectors()
         if not entry & _THUMB:
             raise BoardError(f"{self._spec.name}: the reset vector {entry:#010x} is not Thumb code")
         self._engine.context_restore(self._fresh)
@@ -221,16 +235,6 @@ class Machine:
         last = "none" if block is None else self._image.describe(block)
         pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
         return f"at pc {self._image.describe(pc)}, last block {last}"
-
-
-def _counters(spec: BoardSpec, code: bytes) -> Collector:
-    """The counters that the board's cycle model needs."""
-    flash = spec.flash
-    where = (flash.base, code, flash.base, flash.size_bytes)
-    memory = None if spec.timing is None else memory_model(spec)
-    if isinstance(memory, CoreCaches):
-        return EdgeCounters(*where, memory)
-    return Counters(*where, flash.instruction_cache, flash.data_cache)
 
 
 def _shared(size: int) -> npt.NDArray[np.uint8]:

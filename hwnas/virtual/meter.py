@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hwnas.virtual.code import BlockPrices, Where
 from hwnas.virtual.collector import EVENTS, Collector
@@ -75,10 +76,13 @@ class Meter(ABC):
     @property
     def instructions(self) -> int:
         """Instructions executed until now, predicated-out ones included."""
+        return int(self._counters.counts().executions @ self.lengths())
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Instructions of each block, in the order in which they ran first."""
         counts = self._counters.counts()
         places = zip(counts.address.tolist(), counts.size.tolist(), strict=True)
-        lengths = [self.length(place) for place in places]
-        return int(counts.executions @ np.array(lengths, np.int64))
+        return np.array([self.length(place) for place in places], np.int64)
 
     def _since(self) -> int:
         events = self._counters.counts().events.sum(axis=0) - self._events

@@ -23,6 +23,7 @@ __all__ = [
     "Stm32L4",
     "Stm32L5",
     "Wiring",
+    "chip_class",
     "make_chip",
 ]
 
@@ -36,15 +37,24 @@ CHIPS: Final[dict[str, type[Chip]]] = {
 """By the family that board files name."""
 
 
-def make_chip(spec: BoardSpec, wiring: Wiring) -> Chip:
-    """The virtual chip of a board.
+def chip_class(spec: BoardSpec) -> type[Chip]:
+    """What the chip of a board is.
 
     Raises:
-        BoardError: Its family is not modelled, or the board uses something that is not.
+        BoardError: Its family is not modelled.
     """
     if spec.chip.family not in CHIPS:
         raise BoardError(
             f"{spec.name}: chips of the family {spec.chip.family!r} are not modelled, these are: "
             f"{', '.join(sorted(CHIPS))}"
         )
-    return CHIPS[spec.chip.family](spec, wiring)
+    return CHIPS[spec.chip.family]
+
+
+def make_chip(spec: BoardSpec, wiring: Wiring) -> Chip:
+    """The virtual chip of a board.
+
+    Raises:
+        BoardError: Its family is not modelled, or the board uses something that is not.
+    """
+    return chip_class(spec)(spec, wiring)
