@@ -52,9 +52,10 @@ class EdgeMeter(Meter):
         edges[: len(self._edges), 2:] -= self._edges[:, 2:]
         edges = edges[edges[:, 2] > 0]
         passages = self._passages(np.unique(edges[:, :2]))
-        entered_from = _most_frequent(edges)
+        passed: list[list[int]] = edges.tolist()
+        entered_from = _most_frequent(passed)
         cycles = 0.0
-        for before, block, times, mispredicted in edges.tolist():
+        for before, block, times, mispredicted in passed:
             rows = (entered_from.get(before), before, block)
             cost = self._prices.price([passages[row] for row in rows if row in passages])
             cycles += times * cost.cycles + mispredicted * cost.misprediction
@@ -93,10 +94,10 @@ class EdgeMeter(Meter):
         return found
 
 
-def _most_frequent(edges: npt.NDArray[np.int64]) -> dict[int, int]:
+def _most_frequent(edges: list[list[int]]) -> dict[int, int]:
     """For each block, the one that it was entered from most often."""
     most: dict[int, tuple[int, int]] = {}
-    for before, block, times, _ in edges.tolist():
+    for before, block, times, _ in edges:
         if times > most.get(block, (0, 0))[0]:
             most[block] = times, before
     return {block: before for block, (_, before) in most.items()}
