@@ -66,8 +66,8 @@ def dense_constants(
 ) -> tuple[int, ...]:
     """``CalculateOpDataFullyConnected``: in 64 bits.
 
-    ``GetQuantizedConvolutionMultipler`` in TensorFlow Lite's ``kernel_util.cc`` takes the product of
-    both scales in 32 bits; the interpreter for microcontrollers gives the bits of 64.
+    ``GetQuantizedConvolutionMultipler`` in ``kernel_util.cc`` writes the product of both scales in
+    32 bits; the interpreter gives what follows from 64 (``tests/test_exact_constants.py``).
     """
     if len(weight_scales) != 1:
         raise PlanError(
