@@ -141,8 +141,9 @@ def find_kernel_set(name: str | None, dtype: DType) -> KernelSet:
 def scratch_bytes(layer: Layer, kernels: KernelSet = CMSIS_NN) -> int:
     """Bytes of scratch memory that a layer's kernel asks for while it runs.
 
-    The values are those of the ``*_get_buffer_size`` functions, in bytes. Of hwnas's own kernels
-    only the grouped convolution of ``cmsis_nn`` asks for any; CMSIS-NN's max pooling asks for none.
+    The values are those of the ``*_get_buffer_size`` functions, in bytes, but for the 3x3 depthwise
+    kernel, whose wrapper asks for memory that it does not use. Of hwnas's own kernels only the
+    grouped convolution of ``cmsis_nn`` asks for any; CMSIS-NN's max pooling asks for none.
 
     Example:
         >>> from hwnas.network import conv2d
@@ -160,12 +161,9 @@ def scratch_bytes(layer: Layer, kernels: KernelSet = CMSIS_NN) -> int:
         return 2 * channels * taps * _INT16_BYTES
     if (
         operator is Operator.DEPTHWISE_CONV2D
-        and layer.depth_multiplier == 1
-        and layer.dilation == (1, 1)
+        and _depthwise_variant(layer) == "arm_depthwise_conv_s8_opt"
     ):
-        # arm_depthwise_conv_wrapper_s8.c asks as arm_depthwise_conv_s8_opt.c does, although
-        # arm_depthwise_conv_3x3_s8.c uses none.
-        return channels * taps * _INT16_BYTES
+        return channels * taps * _INT16_BYTES  # arm_depthwise_conv_s8_opt.c: one column
     if operator is Operator.AVERAGE_POOL2D:
         return channels * _INT32_BYTES  # arm_avgpool_s8.c: one sum a channel
     return 0
@@ -180,6 +178,7 @@ IN_PLACE: Final = frozenset(
         Operator.LOGISTIC,
         Operator.TANH,
         Operator.HARD_SWISH,
+        Operator.REQUANTIZE,
         Operator.ADD,
         Operator.SUB,
         Operator.MUL,
@@ -204,6 +203,8 @@ def kernel_variant(layer: Layer, kernels: KernelSet = CMSIS_NN) -> str:
     """
     if layer.operator in _SHARED:
         return _SHARED[layer.operator]
+    if kernels is REFERENCE and layer.operator in _RESCALING:
+        return "reference_rescale"
     if kernels is not CMSIS_NN:
         operator = Operator.RELU if layer.operator is Operator.RELU6 else layer.operator
         return f"{kernels.name}_{operator}"
@@ -214,6 +215,8 @@ def kernel_variant(layer: Layer, kernels: KernelSet = CMSIS_NN) -> str:
     return _VARIANTS[layer.operator]
 
 
+_RESCALING: Final = frozenset({Operator.RELU, Operator.RELU6, Operator.REQUANTIZE})
+"""Of int8: they differ by their bounds alone."""
 _SHARED: Final[Mapping[Operator, str]] = MappingProxyType(
     {
         Operator.CONCATENATION: "own_concatenation",
@@ -231,8 +234,8 @@ _VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
         Operator.AVERAGE_POOL2D: "arm_avgpool_s8",
         Operator.GLOBAL_AVERAGE_POOL2D: "own_global_average_pool",
         Operator.SOFTMAX: "own_softmax",
-        Operator.RELU: "own_relu",
-        Operator.RELU6: "own_relu",
+        Operator.RELU: "own_rescale",
+        Operator.RELU6: "own_rescale",
         Operator.ADD: "own_add",
         Operator.SUB: "own_sub",
         Operator.MUL: "own_mul",
@@ -241,6 +244,7 @@ _VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
         Operator.TANH: "own_tanh",
         Operator.HARD_SWISH: "own_hard_swish",
         Operator.LEAKY_RELU: "own_leaky_relu",
+        Operator.REQUANTIZE: "own_rescale",
     }
 )
 

@@ -48,6 +48,7 @@ from hwnas.network import (
     quantize,
     relu,
     relu6,
+    requantize,
     softmax,
     tanh,
 )
@@ -140,6 +141,8 @@ KERNEL_CASES: Final = (
     KernelCase(hard_swish((9, 9, 8)), 0x4CA9_5385),
     KernelCase(quantize((5, 5, 4)), 0x5EA7_0B21),
     KernelCase(dequantize((5, 5, 4)), 0xC8BA_6EE6),
+    KernelCase(requantize((5, 5, 4)), 0xEB22_8306),
+    KernelCase(binary(Operator.SUB, (7, 5, 3), operand=(3,), operand_first=True), 0xDCFC_4F05),
 )
 """Every kernel and variant, with what all boards and emulators must compute."""
 

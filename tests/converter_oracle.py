@@ -35,11 +35,14 @@ _NAMES = {
     "MUL": "mul",
     "CONCATENATION": "concatenation",
     "PAD": "pad",
+    "QUANTIZE": "requantize",
     "RESHAPE": "reshape",
 }
 _WINDOWED = frozenset({"conv2d", "depthwise_conv2d", "max_pool2d", "average_pool2d"})
 _BINARY = frozenset({"add", "sub", "mul"})
-_ELEMENTWISE = _BINARY | {"relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish"}
+_ELEMENTWISE = _BINARY | {
+    "relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "requantize",
+}  # fmt: skip
 _ORDERED = frozenset({"sub", "concatenation"})
 _BUILTINS = {value: key for key, value in vars(schema.BuiltinOperator).items() if key.isupper()}
 _ACTIVATIONS = {
@@ -69,6 +72,7 @@ class Op:
     groups: int = 1
     axis: int = -1
     constant: int = 0
+    constant_first: bool = False
     activation: str = "none"
     bias: bool = False
 
@@ -223,6 +227,7 @@ def _op_of(layer: Layer) -> Op:
         layer.groups,
         layer.axis,
         math.prod(layer.operand) if layer.operand else 0,
+        layer.operand_first,
         str(layer.activation),
         layer.use_bias,
     )
@@ -285,7 +290,7 @@ def converter_graph(flat: bytes) -> list[Wired]:
 def _read_operator(reader: _Flatbuffer, operator: Any) -> Op:
     name, options = reader.name(operator), operator.builtinOptions
     tensors = [int(tensor) for tensor in operator.inputs]
-    # Of operators that hwnas lacks, such as QUANTIZE between two scales, only the name counts.
+    # Of operators that hwnas lacks only the name counts.
     # The converter drops the batch of small operands: element-wise operators count all axes.
     first = 0 if name in _ELEMENTWISE else 1
     shapes = [reader.shape(t)[first:] for t in tensors if t >= 0 and not reader.is_constant(t)]
@@ -310,8 +315,8 @@ def _read_operator(reader: _Flatbuffer, operator: Any) -> Op:
         facts["padding"] = _padding(reader, tensors[1])
     if name in _BINARY:
         constants = [t for t in tensors if reader.is_constant(t)]
-        assert name != "sub" or tensors[0] not in constants
         facts["constant"] = sum(math.prod(reader.shape(t)) for t in constants)
+        facts["constant_first"] = name == "sub" and tensors[0] in constants
     fused = getattr(options, "fusedActivationFunction", schema.ActivationFunctionType.NONE)
     inputs = _inputs_of(name, shapes)
     return Op(name, inputs, output, activation=_ACTIVATIONS[fused], **facts)

@@ -32,6 +32,7 @@ from hwnas.network import (
     quantize,
     relu,
     relu6,
+    requantize,
     softmax,
     tanh,
 )
@@ -109,7 +110,7 @@ def pointwise(make: Callable[[Shape], Layer]) -> Make:
 OPERANDS = ("equal", "vector", "scalar", "constant", "constant vector", "constant scalar")
 
 
-def two_operands(operator: Operator, kind: str) -> Make:
+def two_operands(operator: Operator, kind: str, *, constant_first: bool = False) -> Make:
     def make(random: np.random.Generator) -> Layer:
         shape = feature_map(random)
         other: Shape = shape
@@ -119,7 +120,9 @@ def two_operands(operator: Operator, kind: str) -> Make:
             other = (1,) if kind.startswith("constant") else (1, 1, 1)
         act = activation(random)
         if kind.startswith("constant"):
-            return binary(operator, shape, operand=other, activation=act)
+            return binary(
+                operator, shape, operand=other, operand_first=constant_first, activation=act
+            )
         pair = (shape, other) if random.random() < 0.5 else (other, shape)
         return binary(operator, *pair, activation=act)
 
@@ -205,6 +208,11 @@ CASES: dict[str, Make] = {
         for operator in sorted(BINARY)
         for kind in OPERANDS
     },
+    **{
+        f"sub from {kind}": two_operands(Operator.SUB, kind, constant_first=True)
+        for kind in OPERANDS[3:]
+    },
+    "requantize": pointwise(requantize),
     **{
         f"concatenation of {count} along {axis}": joining(count, axis)
         for axis in (-1, -2, -3)

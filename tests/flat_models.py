@@ -46,6 +46,7 @@ _CODES = {
     Operator.LEAKY_RELU: schema.BuiltinOperator.LEAKY_RELU,
     Operator.QUANTIZE: schema.BuiltinOperator.QUANTIZE,
     Operator.DEQUANTIZE: schema.BuiltinOperator.DEQUANTIZE,
+    Operator.REQUANTIZE: schema.BuiltinOperator.QUANTIZE,
     Operator.RESHAPE: schema.BuiltinOperator.RESHAPE,
 }
 _ACTIVATIONS = {
@@ -77,6 +78,7 @@ _PLAIN_OPTIONS = {
     Operator.HARD_SWISH: "HardSwishOptions",
     Operator.QUANTIZE: "QuantizeOptions",
     Operator.DEQUANTIZE: "DequantizeOptions",
+    Operator.REQUANTIZE: "QuantizeOptions",
 }
 _NO_OPTIONS = {Operator.RELU, Operator.RELU6, Operator.LOGISTIC, Operator.TANH}
 _TYPES = {
@@ -85,6 +87,8 @@ _TYPES = {
     "float32": schema.TensorType.FLOAT32,
 }
 _INT8_DEVIATION = 74.0
+_LEAST_SCALE = 1e-5
+"""Of what is computed: products of products would get too fine for softmax and its like."""
 ALPHA = 0.17
 """Of every leaky rectifier."""
 
@@ -123,8 +127,22 @@ def random_model(network: Network, seed: int, extremes: Extremes = USUAL) -> byt
     return writer.finish(values[0], values[-1])
 
 
+def halfway_model(layer: Layer, seed: int) -> bytes:
+    """A layer with weights of 0, whose biases lie next to the middle between two outputs.
+
+    They are so large that the last bits of a factor decide which of both comes out.
+    """
+    writer = _Writer(np.random.default_rng(seed), USUAL)
+    source, target = (writer.random_quantization() for _ in range(2))
+    values = [writer.activation(layer.input_shape, source)]
+    values.append(writer.activation(layer.output_shape, target))
+    constants = writer.halfway_constants(layer, source[0], target)
+    writer.operator(_CODES[layer.operator], [values[0], *constants], values[1], _options(layer))
+    return writer.finish(*values)
+
+
 def requantizing_model(size: int, source: Quantization, target: Quantization) -> bytes:
-    """A vector brought from one quantization to another, which no layer of a network does."""
+    """A vector brought from one given quantization to another."""
     writer = _Writer(np.random.default_rng(0), USUAL)
     values = [writer.activation((size,), quantization) for quantization in (source, target)]
     writer.operator(
@@ -169,9 +187,12 @@ class _Writer:
     def node(self, layer: Layer, inputs: list[int]) -> int:
         if layer.operator is Operator.CONCATENATION:
             inputs = [self._as_first(inputs[0], i) for i in inputs]
-        output = self.activation(layer.output_shape, self._output_quantization(layer, inputs))
-        constants = self._constants(layer, inputs, self._weight_scales(layer))
-        self.operator(_CODES[layer.operator], [*inputs, *constants], output, _options(layer))
+        operand = self.random_quantization() if layer.operand else None
+        quantization = self._output_quantization(layer, inputs, operand)
+        output = self.activation(layer.output_shape, quantization)
+        constants = self._constants(layer, inputs, self._weight_scales(layer), operand)
+        read = [*constants, *inputs] if layer.operand_first else [*inputs, *constants]
+        self.operator(_CODES[layer.operator], read, output, _options(layer))
         return output
 
     def operator(self, code: int, inputs: list[int], output: int, options: tuple[int, Any]) -> None:
@@ -212,25 +233,36 @@ class _Writer:
             scales *= 10 ** self._random.uniform(-gain, gain, count)
         return [float(s) for s in scales.astype(np.float32)]
 
-    def _output_quantization(self, layer: Layer, inputs: list[int]) -> Quantization | None:
+    def _output_quantization(
+        self, layer: Layer, inputs: list[int], operand: Quantization | None
+    ) -> Quantization | None:
         if layer.operator in _SAME_QUANTIZATION:
             return self._quantization[inputs[0]]
         if layer.operator in _GIVEN_QUANTIZATION:
             return _GIVEN_QUANTIZATION[layer.operator]
         if layer.operator is Operator.DEQUANTIZE:
             return None
-        if layer.operator is Operator.QUANTIZE:
+        if layer.operator in (Operator.QUANTIZE, Operator.REQUANTIZE):
             return self.random_quantization()
-        scale = max(self._quantization[i][0] for i in inputs)
+        scales = [self._quantization[i][0] for i in inputs]
+        scale = max(scales)
+        if operand is not None and layer.operator is not Operator.MUL:
+            scale += operand[0]  # A sum is no finer than what is added.
         if layer.operator is Operator.MUL and not layer.operand:
             # As large as the products are, and far larger than a step of them.
-            scale = math.prod(self._quantization[i][0] for i in inputs)
-            scale = min(scale * float(self._random.choice([3, 30, 200])), 0.5)
+            scale = min(math.prod(scales) * float(self._random.choice([3, 30, 200])), 0.5)
+        scale = max(scale, _LEAST_SCALE)
         if self._extremes.wide:
             return self.random_quantization(scale * float(10 ** self._random.uniform(-1.9, 2.5)))
         return self.random_quantization(scale * float(self._random.uniform(0.6, 1.5)))
 
-    def _constants(self, layer: Layer, inputs: list[int], weight_scales: list[float]) -> list[int]:
+    def _constants(
+        self,
+        layer: Layer,
+        inputs: list[int],
+        weight_scales: list[float],
+        operand: Quantization | None,
+    ) -> list[int]:
         if layer.operator in (Operator.GLOBAL_AVERAGE_POOL2D, Operator.GLOBAL_MAX_POOL2D):
             return [self._constant(np.array([1, 2], np.int32))]
         if layer.operator is Operator.PAD:
@@ -238,7 +270,8 @@ class _Writer:
             amounts = [[0, 0], [top, bottom], [left, right], [0, 0]]
             return [self._constant(np.array(amounts, np.int32))]
         if layer.operand:
-            return [self._operand(layer.operand)]
+            assert operand is not None
+            return [self._operand(layer, operand)]
         if layer.operator is Operator.RESHAPE:
             return [self._constant(np.array([1, *layer.output_shape], np.int32))]
         if not weight_scales:
@@ -258,11 +291,30 @@ class _Writer:
             constants.append(self._constant(bias, scales))
         return constants
 
-    def _operand(self, shape: Shape) -> int:
-        values = self._random.integers(-128, 128, shape, dtype=np.int8)
-        scale, point = self.random_quantization()
-        index = self._constant(values, [scale])
-        self._tensors[index].quantization.zeroPoint = [point]
+    def halfway_constants(self, layer: Layer, source: float, target: Quantization) -> list[int]:
+        channels = layer.output_shape[-1]
+        count = 1 if layer.operator is Operator.DENSE else channels
+        scales = [float(np.float32(s)) for s in self._random.uniform(2e-8, 4e-8, count)]
+        factors = np.array([source * s / target[0] for s in scales])
+        outputs = self._random.integers(-128, 127, channels) - target[1] + 0.5
+        bias = np.clip(np.rint(outputs / factors), -(1 << 30), 1 << 30)
+        bias += self._random.integers(-3, 4, channels)
+        axis = 3 if layer.operator is Operator.DEPTHWISE_CONV2D else 0
+        weights = np.zeros(_filter_shape(layer), np.int8)
+        bias_scales = [float(np.float32(source * s)) for s in scales]
+        return [
+            self._constant(weights, scales, axis),
+            self._constant(bias.astype(np.int32), bias_scales),
+        ]
+
+    def _operand(self, layer: Layer, quantization: Quantization) -> int:
+        values = self._random.integers(-128, 128, layer.operand, dtype=np.int8)
+        if values.size == 1 and layer.operator is not Operator.MUL:
+            # A summand far from zero would saturate all outputs.
+            near = quantization[1] + self._random.integers(-50, 51, layer.operand)
+            values = np.clip(near, -128, 127).astype(np.int8)
+        index = self._constant(values, [quantization[0]])
+        self._tensors[index].quantization.zeroPoint = [quantization[1]]
         return index
 
     def _constant(
@@ -310,8 +362,9 @@ class _FloatWriter(_Writer):
     def node(self, layer: Layer, inputs: list[int]) -> int:
         output = self.activation(layer.output_shape, None)
         constants = [self._floats(shape, scale) for shape, scale in _float_constants(layer)]
-        constants = constants or self._constants(layer, inputs, [])
-        self.operator(_CODES[layer.operator], [*inputs, *constants], output, _options(layer))
+        constants = constants or self._constants(layer, inputs, [], None)
+        read = [*constants, *inputs] if layer.operand_first else [*inputs, *constants]
+        self.operator(_CODES[layer.operator], read, output, _options(layer))
         return output
 
     def _floats(self, shape: Shape, scale: float) -> int:

@@ -37,6 +37,7 @@ from hwnas.network import (
     quantize,
     relu,
     relu6,
+    requantize,
     reshape,
     softmax,
     tanh,
@@ -65,7 +66,11 @@ _LONE_MAKERS = {
     Operator.HARD_SWISH: hard_swish,
 }
 _ELEMENTWISE_MAKERS = {Operator.SOFTMAX: softmax, **_LONE_MAKERS}
-_CAST_MAKERS = {Operator.QUANTIZE: quantize, Operator.DEQUANTIZE: dequantize}
+_CAST_MAKERS = {
+    Operator.QUANTIZE: quantize,
+    Operator.DEQUANTIZE: dequantize,
+    Operator.REQUANTIZE: requantize,
+}
 _POOLS = (Operator.MAX_POOL2D, Operator.AVERAGE_POOL2D)
 _FIXED_SCALES = (Operator.SOFTMAX, Operator.LOGISTIC, Operator.TANH)
 
@@ -121,6 +126,7 @@ def _binary_layers(draw: st.DrawFn, operator: Operator, shape: Shape, dtype: DTy
     other = draw(st.sampled_from([shape, shape[-1:], (1,) * len(shape)]))
     options: dict[str, Any] = {"activation": draw(_ACTIVATIONS), "dtype": dtype}
     if draw(st.booleans()):
+        options["operand_first"] = operator is Operator.SUB and draw(st.booleans())
         return binary(operator, shape, operand=other, **options)
     pair = [shape, other] if draw(st.booleans()) else [other, shape]
     return binary(operator, *pair, **options)
@@ -281,10 +287,16 @@ class _Grower:
     def joined(self, value: int) -> int:
         """Several ways from ``value``, joined along the channels; ``value`` itself may be one."""
         shape = self._builder.shape(value)
-        if len(shape) == 2 or (self._dtype is DType.INT8 and self._has_fixed_scale(value)):
+        if len(shape) == 2:
             return self.chain(value)
         kinds = ["own", "weights", "weights", *(["pool"] if len(shape) == 3 else [])]
-        parts = [self._part(kind, value, shape) for kind in self._drawn(kinds, 2, 3)]
+        kinds = self._drawn(kinds, 2, 3)
+        if self._dtype is DType.INT8 and not {"own", "pool"}.isdisjoint(kinds):
+            if self._made[value].operator in _FIXED_SCALES:
+                value = self._take(requantize(shape), value)
+            elif self._has_fixed_scale(value):
+                return self.chain(value)  # What is requantized lies further back.
+        parts = [self._part(kind, value, shape) for kind in kinds]
         shapes = [self._builder.shape(part) for part in parts]
         return self._take(concatenation(shapes, dtype=self._dtype), *parts)
 
@@ -339,10 +351,12 @@ class _Grower:
             value = self._take(scale, value)
         else:
             operators.append(Operator.MUL)
+        operator = self._draw(st.sampled_from(sorted(operators)))
         layer = binary(
-            self._draw(st.sampled_from(sorted(operators))),
+            operator,
             shape,
             operand=self._operand(shape),
+            operand_first=operator is Operator.SUB and self._draw(st.booleans()),
             activation=self._draw(_RECTIFIERS),
             dtype=self._dtype,
         )

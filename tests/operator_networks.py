@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hwnas.network import Network, NetworkBuilder
 
 _ACTIVATIONS = st.sampled_from(["none", "relu", "relu6"])
-_POINTWISE = ("relu", "leaky_relu", "logistic", "tanh", "hard_swish")
+_POINTWISE = ("relu", "leaky_relu", "logistic", "tanh", "hard_swish", "requantize")
 
 
 @st.composite
@@ -51,6 +51,8 @@ def _binary(draw: st.DrawFn, b: NetworkBuilder, x: int) -> int:
     other = draw(st.sampled_from(["constant", "vector", "scalar", "equal"]))
     if other == "constant":
         operand = draw(st.sampled_from([shape, (shape[-1],), (1,)]))
+        if combine == b.sub and draw(st.booleans()):
+            return b.sub(x, operand=operand, operand_first=True, activation=activation)
         return combine(x, operand=operand, activation=activation)
     y = b.conv2d(x, shape[-1], 1)
     if other == "vector":

@@ -6,6 +6,7 @@ the oracle of bit-exactness.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +42,7 @@ from hwnas.network import (
     quantize,
     relu,
     relu6,
+    requantize,
     reshape,
     softmax,
     tanh,
@@ -89,11 +91,12 @@ _PADDINGS = {schema.Padding.SAME: "same", schema.Padding.VALID: "valid"}
 
 @dataclass(frozen=True)
 class Model:
-    """A flatbuffer and what hwnas makes of it."""
+    """A flatbuffer and what hwnas makes of it; ``tensors`` numbers the tensor of each value."""
 
     flat: bytes
     network: Network
     parameters: NetworkParameters
+    tensors: tuple[int, ...]
 
 
 def interpret(flat: bytes, image: Values) -> Values:
@@ -104,6 +107,26 @@ def interpret(flat: bytes, image: Values) -> Values:
     interpreter.invoke()
     output: Values = interpreter.get_output(0)
     return output.reshape(-1)
+
+
+def interpret_layers(model: Model) -> Callable[[Values], list[Values]]:
+    """What makes, of an input, every value of the network, flattened."""
+    interpreter = runtime.Interpreter.from_bytes(
+        model.flat,
+        arena_size=1 << 24,
+        intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+    )
+    shape = interpreter.get_input_details(0)["shape"]
+
+    def interpret(image: Values) -> list[Values]:
+        interpreter.set_input(image.reshape(shape), 0)
+        interpreter.invoke()
+        # A number that no tensor has would crash the process.
+        return [
+            interpreter.GetTensor(tensor, 0)["tensor_data"].reshape(-1) for tensor in model.tensors
+        ]
+
+    return interpret
 
 
 def run_on_board(
@@ -183,7 +206,8 @@ def convert(model: Any) -> bytes:
 def read_model(flat: bytes) -> Model:
     """Network and parameters of a flatbuffer with one input and one output."""
     reader = _Reader(schema.ModelT.InitFromObj(schema.Model.GetRootAs(flat, 0)))
-    return Model(flat, *reader.read())
+    network, parameters = reader.read()
+    return Model(flat, network, parameters, tuple(reader.tensors))
 
 
 class _Reader:
@@ -193,31 +217,52 @@ class _Reader:
         self._values = {int(self._graph.inputs[0]): 0}
         quantized = any(t.type == schema.TensorType.INT8 for t in self._graph.tensors)
         self._dtype = DType.INT8 if quantized else DType.FLOAT32
+        self._nodes: list[Node] = []
+        self._layers: list[LayerParameters] = []
+        self.tensors = [int(self._graph.inputs[0])]
 
     def read(self) -> tuple[Network, NetworkParameters]:
-        source = int(self._graph.inputs[0])
-        points = [self._quantization(source).zero_point]
-        nodes, layers = [], []
-        for number, operator in enumerate(self._graph.operators):
+        for operator in self._graph.operators:
             code = self._model.operatorCodes[operator.opcodeIndex]
             builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
             inputs, output = [int(i) for i in operator.inputs], int(operator.outputs[0])
-            if builtin in (_CODES.ADD, _CODES.MUL) and inputs[0] not in self._values:
-                inputs.reverse()  # these commute, and a layer's constant is its second operand
-            layer = self._layer(builtin, operator.builtinOptions, inputs, output)
+            first = builtin in _BINARY and inputs[0] not in self._values
+            if first:
+                inputs.reverse()  # a step's constants come last here
+            if builtin == _CODES.FULLY_CONNECTED:
+                self._flatten(inputs[0])
+            layer = self._layer(builtin, operator.builtinOptions, inputs, output, first)
             layer = replace(layer, dtype=self._dtype)
             sources = inputs[: len(layer.input_shapes)]
-            nodes.append(Node(layer, tuple(self._values[i] for i in sources)))
             constants = inputs[len(sources) :]
             alpha = getattr(operator.builtinOptions, "alpha", 0.0)
-            layers.append(self._parameters(layer, sources, constants, output, alpha))
-            points.append(self._quantization(output).zero_point)
-            self._values[output] = number + 1
-        network = Network(self._shape(source), tuple(nodes), self._dtype)
-        return network, NetworkParameters(tuple(points), tuple(layers))
+            parameters = self._parameters(layer, sources, constants, output, alpha)
+            self._append(layer, sources, parameters, output)
+        points = tuple(self._quantization(tensor).zero_point for tensor in self.tensors)
+        network = Network(self._shape(self.tensors[0]), tuple(self._nodes), self._dtype)
+        return network, NetworkParameters(points, tuple(self._layers))
 
-    def _layer(self, builtin: int, options: Any, inputs: list[int], output: int) -> Layer:
+    def _append(
+        self, layer: Layer, sources: list[int], parameters: LayerParameters, output: int
+    ) -> None:
+        self._nodes.append(Node(layer, tuple(self._values[i] for i in sources)))
+        self._layers.append(parameters)
+        self._values[output] = len(self._nodes)
+        self.tensors.append(output)
+
+    def _flatten(self, tensor: int) -> None:
+        """A dense layer of TensorFlow Lite takes any shape; that of a network takes a vector."""
+        shape = self._shape(tensor)
+        if len(shape) > 1:
+            flat = reshape(shape, (int(np.prod(shape)),))
+            self._append(flat, [tensor], LayerParameters(), tensor)
+
+    def _layer(
+        self, builtin: int, options: Any, inputs: list[int], output: int, constant_first: bool
+    ) -> Layer:
         source, target = self._shape(inputs[0]), self._shape(output)
+        if builtin == _CODES.QUANTIZE and self._is_int8(inputs[0]):
+            return requantize(source)
         if builtin in _PLAIN:
             return _PLAIN[builtin](source)
         if builtin == _CODES.PAD:
@@ -240,10 +285,12 @@ class _Reader:
                 source,
                 () if constant else self._shape(inputs[1]),
                 operand=self._full_shape(inputs[1]) if constant else (),
+                operand_first=constant_first and builtin == _CODES.SUB,
                 activation=activation,
             )
         biased = len(inputs) == 3 and inputs[2] >= 0
         if builtin == _CODES.FULLY_CONNECTED:
+            source = (int(np.prod(source)),)
             return dense(source, target[0], activation=activation, use_bias=biased)
         window: dict[str, Any] = {
             "strides": (options.strideH, options.strideW),
@@ -311,6 +358,9 @@ class _Reader:
         if found is None or found.scale is None:
             return TensorQuantization(1.0, 0)  # floats
         return TensorQuantization(float(found.scale[0]), int(found.zeroPoint[0]))
+
+    def _is_int8(self, tensor: int) -> bool:
+        return bool(self._graph.tensors[tensor].type == schema.TensorType.INT8)
 
     def _data(self, tensor: int) -> bytes:
         return bytes(self._model.buffers[self._graph.tensors[tensor].buffer].data)

@@ -157,6 +157,7 @@ class ModelMaker:
         made: list[Callable[[], Any]] = [
             lambda: x + value,
             lambda: x - value,
+            lambda: self._keras.ops.subtract(value, x),
             lambda: x * value,
             lambda: x / value,
             lambda: self._layers.Rescaling(single, draw.choice([0.0, -1.0]))(x),

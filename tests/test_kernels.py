@@ -35,6 +35,7 @@ from hwnas.network import (
     quantize,
     relu,
     relu6,
+    requantize,
     softmax,
     tanh,
 )
@@ -83,6 +84,8 @@ LAYERS = [
     hard_swish(MAP),
     quantize(MAP),
     dequantize(MAP),
+    requantize(MAP),
+    binary(Operator.SUB, MAP, operand=(5,), operand_first=True),
 ]
 
 _HANDING_OVER = {

@@ -39,6 +39,7 @@ from hwnas.network import (
     quantize,
     relu,
     relu6,
+    requantize,
     reshape,
     same_padding,
     softmax,
@@ -82,6 +83,7 @@ def small() -> Network:
         (hard_swish(MAP), MAP, (0, 0, 0, 0)),
         (quantize(MAP), MAP, (0, 0, 0, 0)),
         (dequantize(MAP), MAP, (0, 0, 0, 0)),
+        (requantize(MAP), MAP, (0, 0, 0, 0)),
         (global_max_pool2d(MAP), (4,), (0, 0, 0, 0)),
         (conv2d(MAP, 6, 3, groups=2), (8, 8, 6), (1, 1, 1, 1)),
         (add(MAP), MAP, (0, 0, 0, 0)),
@@ -147,6 +149,9 @@ def test_an_operand_has_one_way_to_be_written() -> None:
 def test_a_description_tells_constants_from_inputs() -> None:
     assert binary(Operator.MUL, MAP, (4,)).describe() == "mul 8x8x4,4 -> 8x8x4"
     assert binary(Operator.MUL, MAP, operand=(4,)).describe() == "mul 8x8x4,constant 4 -> 8x8x4"
+    first = binary(Operator.SUB, MAP, operand=(4,), operand_first=True)
+    assert first.describe() == "sub constant 4,8x8x4 -> 8x8x4"
+    assert first != binary(Operator.SUB, MAP, operand=(4,))
 
 
 def test_floats_are_at_the_ends() -> None:
@@ -265,6 +270,12 @@ def test_the_round_trip_keeps_names() -> None:
         (lambda: global_max_pool2d((8,)), "is no (height, width, channels)"),
         (lambda: quantize(MAP, dtype=DType.FLOAT32), "a float32 network has none"),
         (lambda: dequantize(MAP, dtype=DType.FLOAT32), "a float32 network has none"),
+        (lambda: requantize(MAP, dtype=DType.FLOAT32), "a float32 network has none"),
+        (lambda: binary(Operator.SUB, MAP, MAP, operand_first=True), "has no constant that could"),
+        (
+            lambda: binary(Operator.ADD, MAP, operand=(4,), operand_first=True),
+            "add: operand_first True has no meaning",
+        ),
         (
             lambda: Network(MAP, (Node(relu(MAP), (0,)), Node(quantize(MAP), (1,), "late"))),
             "(late): reads floats; it must be all that reads the network's input",

@@ -72,6 +72,7 @@ CODES = {
     Operator.LEAKY_RELU: 18,
     Operator.QUANTIZE: 19,
     Operator.DEQUANTIZE: 20,
+    Operator.REQUANTIZE: 21,
 }
 CONCATENATION = 12
 IN_PLACE_CODES = {CODES[operator] for operator in IN_PLACE}

@@ -44,6 +44,7 @@ from hwnas.network import (
     quantize,
     relu,
     relu6,
+    requantize,
     softmax,
     tanh,
 )
@@ -78,6 +79,7 @@ LAYERS = (
     add(ODD, activation="relu"),
     binary(Operator.ADD, MAP, operand=(8,)),
     binary(Operator.SUB, MAP, MAP),
+    binary(Operator.SUB, MAP, operand=(8,), operand_first=True),
     binary(Operator.MUL, MAP, MAP),
     binary(Operator.MUL, MAP, operand=(1,)),
     relu(SMALL),
@@ -95,6 +97,8 @@ LAYERS = (
     pad(MAP, (1, 1, 1, 1)),
     quantize(MAP),
     dequantize(MAP),
+    requantize(SMALL),
+    requantize(MAP),
 )
 
 
@@ -103,7 +107,7 @@ BOUNDS = {
     "own_leaky_relu": 0.02,
     "own_logistic": 0.08,
     "own_quantize": 0.16,
-    "own_relu": 0.08,
+    "own_rescale": 0.08,
     "own_softmax": 0.08,
     "own_tanh": 0.08,
     "reference_add": 0.04,
@@ -111,7 +115,7 @@ BOUNDS = {
     "reference_leaky_relu": 0.04,
     "reference_logistic": 0.09,
     "reference_mul": 0.06,
-    "reference_relu": 0.08,
+    "reference_rescale": 0.08,
     "reference_softmax": 0.06,
     "reference_sub": 0.04,
     "reference_tanh": 0.09,

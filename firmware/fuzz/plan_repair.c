@@ -257,9 +257,11 @@ static void repair_operands(struct draft *draft, struct plan_step *step, uint32_
             other->channels = (uint32_t)out->height * out->width * out->channels;
         }
     }
-    if (noise_below(noise, 2u) != 0) {
-        other->region = region % 2u; /* a constant */
-    } else if (kind != 3u && noise_below(noise, 2u) != 0) {
+    const bool constant = noise_below(noise, 2u) != 0;
+    if (constant) {
+        other->region = region % 2u;
+    }
+    if ((constant || kind != 3u) && noise_below(noise, 2u) != 0) {
         const uint16_t first = step->input0;
         step->input0 = step->input1;
         step->input1 = first;

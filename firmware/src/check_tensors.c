@@ -78,8 +78,8 @@ static uint32_t check_inputs(const struct plan *plan, struct checked_step *s) {
     const enum plan_dtype dtype = step->op == OPERATOR_QUANTIZE ? DTYPE_FLOAT32 : s->dtype;
     for (uint32_t i = 0; i < s->input_count; i++) {
         const bool found = resolve(plan, inputs[i], &s->inputs[i]);
-        const bool constant = found && i == 1 && plan_is_binary(step->op) &&
-                              s->inputs[i] != NULL && s->inputs[i]->dtype == s->dtype;
+        const bool constant = found && plan_is_binary(step->op) && s->inputs[i] != NULL &&
+                              s->inputs[i]->dtype == s->dtype;
         if (!constant && !is_activation(s->inputs[i], dtype)) {
             return input_field(i);
         }

@@ -55,13 +55,10 @@ def computed(reading: Reading, kind: Operator, operands: Sequence[Any]) -> Opera
     first, second = operands
     if isinstance(first, Operation) and isinstance(second, Operation):
         return merged(reading, kind, [first, second])
-    if not isinstance(first, Operation):
-        if kind is Operator.SUB:
-            raise reading.unsupported(
-                "subtracts from a constant; subtract the constant and multiply by -1 instead"
-            )
-        first, second = second, first
-    return _with_constant(reading, kind, first, np.asarray(second, np.float32))
+    if isinstance(first, Operation):
+        return _with_constant(reading, kind, first, np.asarray(second, np.float32))
+    constant = np.asarray(first, np.float32)
+    return _with_constant(reading, kind, second, constant, is_first=kind is Operator.SUB)
 
 
 def divided(reading: Reading, operands: Sequence[Any]) -> Operation:
@@ -110,18 +107,24 @@ def _combined(
 
 
 def _with_constant(
-    reading: Reading, kind: Operator, x: Operation, values: Any, suffix: str = ""
+    reading: Reading,
+    kind: Operator,
+    x: Operation,
+    values: Any,
+    suffix: str = "",
+    *,
+    is_first: bool = False,
 ) -> Operation:
-    if (values == _NEUTRAL[kind]).all():
+    if not is_first and (values == _NEUTRAL[kind]).all():
         return x
     shape: Shape = values.shape
     if values.size == 1:
         value = float(values.reshape(()))
-        constant = Constant((1,), value, values.ndim, value)
+        constant = Constant((1,), value, values.ndim, value, is_first)
     elif values.size == shape[-1] == x.shape[-1]:
-        constant = Constant(shape[-1:], values.tobytes(), values.ndim)
+        constant = Constant(shape[-1:], values.tobytes(), values.ndim, is_first=is_first)
     elif shape[-len(x.shape) :] == x.shape and values.size == math.prod(x.shape):
-        constant = Constant(x.shape, values.tobytes(), values.ndim)
+        constant = Constant(x.shape, values.tobytes(), values.ndim, is_first=is_first)
     else:
         raise reading.unsupported(
             f"combines {x.shape} with a constant of shape {shape}; one of the same shape is "

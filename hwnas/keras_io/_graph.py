@@ -35,6 +35,7 @@ from hwnas.network import (
     pad,
     relu,
     relu6,
+    requantize,
     reshape,
     softmax,
     tanh,
@@ -66,6 +67,7 @@ _MAKERS: Final[Mapping[Operator, Callable[..., Layer]]] = {
     Operator.TANH: tanh,
     Operator.HARD_SWISH: hard_swish,
     Operator.PAD: pad,
+    Operator.REQUANTIZE: requantize,
     Operator.RESHAPE: reshape,
 }
 
@@ -79,12 +81,14 @@ class Constant:
         key: Equal for two constants of equal values.
         axes: How many the model gave it; the converter looks at that.
         value: Of a single value that is known, else None.
+        is_first: Whether it is what a subtraction takes its input from.
     """
 
     shape: Shape
     key: Hashable
     axes: int
     value: float | None = None
+    is_first: bool = False
 
     @property
     def is_single(self) -> bool:
@@ -133,6 +137,7 @@ class Operation:
         options = {**self.options, "dtype": dtype}
         if self.constant is not None:
             options["operand"] = self.constant.shape
+            options["operand_first"] = self.constant.is_first
         try:
             if self.kind in BINARY:
                 return binary(Operator(self.kind), *shapes, **options)
@@ -191,6 +196,11 @@ class Graph:
         for source in new.inputs:
             source.users.append(new)
 
+    def insert_after(self, operation: Operation, new: Operation) -> None:
+        """Let ``new`` read ``operation``, and everyone else who reads that read ``new``."""
+        self.replace_users(operation, new)
+        new.inputs, operation.users = [operation], [new]
+
     def replace(self, old: Operation, new: Operation) -> None:
         """Let everyone who reads ``old`` read ``new``, and drop ``old``."""
         self.replace_users(old, new)
@@ -203,8 +213,7 @@ class Graph:
             Operator.RESHAPE, [], shape, f"{operation.name}_shape", operation.label,
             {"output_shape": shape},
         )  # fmt: skip
-        self.replace_users(operation, view)
-        view.inputs, operation.users = [operation], [view]
+        self.insert_after(operation, view)
         sources = [before.inputs[0] for before in operation.inputs]
         for before, source in zip(operation.inputs, sources, strict=True):
             if operation in before.users:

@@ -29,7 +29,6 @@ _TRAINING_ONLY: Final = frozenset(
         "RandomZoom",
         "SpatialDropout1D",
         "SpatialDropout2D",
-        "SpatialDropout3D",
     }
 )
 """Layers that hand their input on at inference."""

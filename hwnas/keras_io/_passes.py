@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
-from hwnas.errors import UnsupportedLayerError
 from hwnas.keras_io._graph import Graph, Operation, Transient
 from hwnas.keras_io._rules import RECTIFIERS, merge_reshapes, rewrite
 from hwnas.network import PARAMETRIC, DType, Operator, Padding, same_padding
@@ -37,18 +36,13 @@ _SAME_SCALES: Final = frozenset(
 
 
 def simplify(graph: Graph, dtype: DType | str) -> None:
-    """Bring a graph to the form that the converter would give it.
-
-    Raises:
-        UnsupportedLayerError: The converter would requantize a value, for which there is no
-            operator.
-    """
+    """Bring a graph to the form that the converter would give it."""
     _merge_reshapes(graph)
     _merge_duplicates(graph)
     _absorb_paddings(graph)
     rewrite(graph)
     if dtype == DType.INT8:
-        _refuse_requantization(graph)
+        _insert_requantizations(graph)
 
 
 def _merge_reshapes(graph: Graph) -> None:
@@ -106,17 +100,21 @@ def _is_same_padding(user: Operation, source: Operation, pads: Padding) -> bool:
     return (top, left, bottom, right) == pads
 
 
-def _refuse_requantization(graph: Graph) -> None:
-    """Refuse what has a scale of its own where a concatenation needs all of one scale."""
-    fixed: set[Operation] = set()
-    for operation in graph.operations():
-        if operation.kind in _FIXED_SCALES or (
-            operation.kind in _SAME_SCALES and not fixed.isdisjoint(operation.inputs)
-        ):
-            fixed.add(operation)
-        if operation.kind is Operator.CONCATENATION and operation in fixed:
-            raise UnsupportedLayerError(
-                f"{operation.label}: joins the result of a sigmoid, tanh or softmax, which int8 "
-                "can hold in one scale only and would have to be converted; concatenate first and "
-                "activate then, or use ReLU or hard_silu before it"
-            )
+def _insert_requantizations(graph: Graph) -> None:
+    """Bring what has a scale of its own to the one scale of all that a concatenation joins."""
+    operations = graph.operations()
+    joined: set[Operation] = set()
+    found = [operation for operation in operations if operation.kind is Operator.CONCATENATION]
+    while found:
+        operation = found.pop()
+        if operation in joined:
+            continue
+        joined.add(operation)
+        found += [user for user in operation.users if user.kind in _SAME_SCALES]
+        if operation.kind in _SAME_SCALES:
+            found += operation.inputs
+    for operation in operations:
+        if operation in joined and operation.kind in _FIXED_SCALES:
+            name = f"{operation.name}_requantize"
+            made = Operation(Operator.REQUANTIZE, [], operation.shape, name, operation.label)
+            graph.insert_after(operation, made)

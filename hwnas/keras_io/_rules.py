@@ -88,9 +88,9 @@ def combine_before_reshape(graph: Graph, operation: Operation) -> bool:
 
 
 def fold_into_preceding(graph: Graph, operation: Operation) -> bool:
-    """The weights and the bias before a constant take it up."""
+    """The weights and the bias before a constant take it up, if it is not the first operand."""
     constant = operation.constant
-    if constant is None:
+    if constant is None or constant.is_first:
         return False
     (source,) = operation.inputs
     if source.kind not in PARAMETRIC or len(source.users) > 1 or not source.is_linear:
@@ -146,7 +146,8 @@ def fold_single_into_following(graph: Graph, operation: Operation) -> bool:
     source = operation.inputs[0]
     if operation.kind is Operator.DENSE:
         source = _before_trivial_reshape(source)
-    if source.constant is None or not source.constant.is_single or not source.is_linear:
+    constant = source.constant
+    if constant is None or not constant.is_single or constant.is_first or not source.is_linear:
         return False
     if source.kind is not Operator.MUL:
         if operation.options.get("padding", "valid") != "valid":

@@ -24,8 +24,8 @@ def to_keras(network: Network, *, name: str = "hwnas") -> Any:
     each branch ended before the next one begins.
 
     A product and a sum with a constant a channel, one after the other, become a
-    BatchNormalization, which can be trained; other constants get arbitrary values. Quantize and
-    dequantize do nothing to floats and become Identity.
+    BatchNormalization, which can be trained; other constants get arbitrary values. Quantize,
+    dequantize and requantize do nothing to floats and become Identity.
 
     Args:
         network: What to build.
@@ -58,7 +58,7 @@ def to_keras(network: Network, *, name: str = "hwnas") -> Any:
             continue
         own = names.of(node)
         write = batch_norm if i - 1 in norms else writer_of(node.layer.operator)
-        output = write(Writing(keras, node.layer, label, own, names.unused), inputs)
+        output = write(Writing(keras, node.layer, label, own, i, names.unused), inputs)
         output = _in_shape(keras, output, node.layer.output_shape, names, own)
         for layer in _fused(keras, node, names, own):
             output = layer(output)

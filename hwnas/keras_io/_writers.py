@@ -25,6 +25,7 @@ class Writing:
         layer: The Network's layer.
         label: How messages name it.
         name: Of the Keras layer.
+        number: Of the node.
         unused: Makes a name that no layer has from what it should begin with.
     """
 
@@ -32,6 +33,7 @@ class Writing:
     layer: Layer
     label: str
     name: str
+    number: int
     unused: Callable[[str], str]
 
     @property
@@ -150,21 +152,27 @@ def _binary(writing: Writing, inputs: Sequence[Any]) -> Any:
 def _with_constant(writing: Writing, x: Any) -> Any:
     """An operator and a constant of arbitrary values, which none of the converter's rules knows."""
     keras, operator = writing.keras, writing.layer.operator
-    values = _arbitrary(writing.layer.operand)
+    values = _arbitrary(writing.layer.operand, writing.number)
     if operator is Operator.MUL:
         return keras.layers.Rescaling(values, name=writing.name)(x)
     if operator is Operator.ADD:
         return keras.layers.Rescaling(1.0, values, name=writing.name)(x)
-    difference = keras.ops.subtract(x, np.asarray(values, np.float32))
+    constant = np.asarray(values, np.float32)
+    pair = (constant, x) if writing.layer.operand_first else (x, constant)
+    difference = keras.ops.subtract(*pair)
     # Functions take no name; the one that Keras makes up may be a node's.
     difference._keras_history.operation.name = writing.name
     return difference
 
 
-def _arbitrary(shape: Shape) -> Any:
-    """Values between 0 and 1, all of them different from both, nested as ``shape`` says."""
+def _arbitrary(shape: Shape, number: int) -> Any:
+    """Values between 0 and 1, all of them different from both, nested as ``shape`` says.
+
+    Those of two numbers differ, else one operation were as good as two.
+    """
     count = math.prod(shape)
-    values: Any = [(i + 1) / (count + 1) for i in range(count)]
+    factor = (number + 2) / (2 * number + 2) / (count + 1)
+    values: Any = [(i + 1) * factor for i in range(count)]
     for length in reversed(shape[1:]):
         values = [values[i : i + length] for i in range(0, len(values), length)]
     return values
@@ -223,6 +231,7 @@ _WRITERS: Final[Mapping[Operator, Write]] = {
     Operator.PAD: _pad,
     Operator.QUANTIZE: _identity,
     Operator.DEQUANTIZE: _identity,
+    Operator.REQUANTIZE: _identity,
     Operator.RESHAPE: _reshape,
 }
 

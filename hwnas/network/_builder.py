@@ -128,6 +128,10 @@ class NetworkBuilder:
         """See :func:`dequantize`."""
         return self._unary(make.dequantize, x, **options)
 
+    def requantize(self, x: int, **options: Any) -> int:
+        """See :func:`requantize`."""
+        return self._unary(make.requantize, x, **options)
+
     def add(self, x: int, y: int | None = None, **options: Any) -> int:
         """An element-wise sum; see :func:`binary`."""
         return self._binary(Operator.ADD, x, y, **options)

@@ -149,8 +149,11 @@ def _meaningless(op: Operator) -> Iterator[str]:
         yield "axis"
     if op not in BINARY:
         yield "operand"
+    if op is not Operator.SUB:
+        yield "operand_first"
 
 
+_SCALING: Final = frozenset({Operator.QUANTIZE, Operator.DEQUANTIZE, Operator.REQUANTIZE})
 _MEANINGLESS: Final = {op: tuple(_meaningless(op)) for op in Operator}
 
 
@@ -163,8 +166,10 @@ def _check_meaning(layer: Layer) -> None:
         raise NetworkError(f"{op}: cannot take the fused activation {layer.activation}")
     if layer.use_bias and op not in PARAMETRIC:
         raise NetworkError(f"{op}: has no bias")
-    if op in (Operator.QUANTIZE, Operator.DEQUANTIZE) and layer.dtype is not DType.INT8:
-        raise NetworkError(f"{op}: is between floats and int8; a {layer.dtype} network has none")
+    if layer.operand_first and not layer.operand:
+        raise NetworkError(f"{op}: has no constant that could be its first operand")
+    if op in _SCALING and layer.dtype is not DType.INT8:
+        raise NetworkError(f"{op}: makes int8 of a scale; a {layer.dtype} network has none")
 
 
 def _implied_output(layer: Layer) -> Shape:

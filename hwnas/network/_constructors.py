@@ -175,6 +175,7 @@ def binary(
     second: Shape = (),
     *,
     operand: Shape = (),
+    operand_first: bool = False,
     activation: str = "none",
     dtype: DType = DType.INT8,
 ) -> Layer:
@@ -187,6 +188,7 @@ def binary(
         first: Shape of the first input.
         second: Shape of the second input; empty where it is a constant.
         operand: Shape of the constant; empty where there is none.
+        operand_first: Whether the input is subtracted from the constant.
         activation: Fused activation.
         dtype: Type of all of them.
 
@@ -204,6 +206,7 @@ def binary(
         largest(inputs),
         dtype,
         operand=as_vector(operand),
+        operand_first=operand_first,
         activation=field_value("activation", activation),
     )
 
@@ -243,6 +246,11 @@ def quantize(input_shape: Shape, *, dtype: DType = DType.INT8) -> Layer:
 def dequantize(input_shape: Shape, *, dtype: DType = DType.INT8) -> Layer:
     """int8 to 32-bit floats, at the end of a network."""
     return Layer(Operator.DEQUANTIZE, (input_shape,), input_shape, dtype)
+
+
+def requantize(input_shape: Shape, *, dtype: DType = DType.INT8) -> Layer:
+    """int8 of one scale to int8 of another (TFLite's QUANTIZE between int8 tensors)."""
+    return Layer(Operator.REQUANTIZE, (input_shape,), input_shape, dtype)
 
 
 def reshape(input_shape: Shape, output_shape: Shape, *, dtype: DType = DType.INT8) -> Layer:

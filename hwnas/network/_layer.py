@@ -43,6 +43,7 @@ class Layer:
         axis: Along which a concatenation joins, counted from the last: -1 for the channels.
         operand: Shape of the constant second operand of an addition, subtraction or
             multiplication; empty where both operands are inputs.
+        operand_first: Whether a subtraction takes its input from the constant.
         activation: Fused activation.
         use_bias: Whether a bias is added.
 
@@ -62,6 +63,7 @@ class Layer:
     groups: int = 1
     axis: int = -1
     operand: Shape = ()
+    operand_first: bool = False
     activation: Activation = Activation.NONE
     use_bias: bool = False
 
@@ -119,7 +121,7 @@ class Layer:
         """Short text for tables: ``conv2d 5x5/1 28x28x1 -> 28x28x6``."""
         sources = [_times(shape) for shape in self.input_shapes]
         if self.operand:
-            sources.append(f"constant {_times(self.operand)}")
+            sources.insert(0 if self.operand_first else 1, f"constant {_times(self.operand)}")
         window = ""
         if self.operator in WINDOWED:
             window = f" {_times(self.kernel_size)}/{self.strides[0]}"

@@ -41,6 +41,7 @@ class Operator(StrEnum):
     PAD = "pad"
     QUANTIZE = "quantize"
     DEQUANTIZE = "dequantize"
+    REQUANTIZE = "requantize"
     RESHAPE = "reshape"
 
 

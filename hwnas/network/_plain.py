@@ -19,6 +19,7 @@ ENUMS: Final[Mapping[str, type[StrEnum]]] = {
 _REQUIRED: Final = frozenset({"operator", "input_shapes", "output_shape"})
 _TUPLE_LENGTHS: Final = {"kernel_size": 2, "strides": 2, "padding": 4, "dilation": 2}
 _NUMBERS: Final = frozenset({"depth_multiplier", "groups", "axis"})
+_SWITCHES: Final = frozenset({"use_bias", "operand_first"})
 
 
 def plain(value: Any) -> Any:
@@ -55,9 +56,9 @@ def field_value(name: str, value: Any) -> Any:
         if value not in choices:
             raise NetworkError(f"layer: {name} {_short(value)} is none of {', '.join(choices)}")
         return ENUMS[name](value)
-    if name == "use_bias":
+    if name in _SWITCHES:
         if not isinstance(value, bool):
-            raise NetworkError(f"layer: use_bias {_short(value)} must be true or false")
+            raise NetworkError(f"layer: {name} {_short(value)} must be true or false")
         return value
     if name in _NUMBERS:
         return whole_numbers(name, [value], 1)[0]

@@ -36,6 +36,7 @@ _CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType(
         Operator.LEAKY_RELU: 4,
         Operator.QUANTIZE: 1,
         Operator.DEQUANTIZE: 1,
+        Operator.REQUANTIZE: 2,
     }
 )
 _FLOAT_CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType({Operator.LEAKY_RELU: 1})

@@ -27,7 +27,7 @@ from hwnas.plan._format import (
     parameter_record,
     step_record,
 )
-from hwnas.plan._parameters import LayerParameters, NetworkParameters
+from hwnas.plan._parameters import LayerParameters, NetworkParameters, with_operand
 from hwnas.plan._pool import PoolLayout
 from hwnas.plan._stores import ArenaStore, FlashStore, ParameterStore, PoolStore
 from hwnas.plan._synthetic import (
@@ -216,7 +216,7 @@ class _Writer:
         for kind, count in parameter_counts(layer).items():
             indices[kind] = self._parameter(kind, layer.dtype, count, parameters)
         if ParameterKind.OPERAND in indices:
-            inputs = (*inputs, indices[ParameterKind.OPERAND])
+            inputs = with_operand(layer, inputs, indices[ParameterKind.OPERAND])
         record = step_record(
             layer,
             StepTensors(inputs, output, indices),

@@ -64,19 +64,23 @@ def float32(value: float) -> float:
 def dense_constants(
     input_scale: float, weight_scales: Sequence[float], output_scale: float
 ) -> tuple[int, ...]:
-    """``GetQuantizedConvolutionMultipler``: the product of both scales in 32 bits."""
+    """``CalculateOpDataFullyConnected``: in 64 bits.
+
+    ``GetQuantizedConvolutionMultipler`` in ``kernel_util.cc`` writes the product of both scales in
+    32 bits; the interpreter gives what follows from 64 (``tests/test_exact_constants.py``).
+    """
     if len(weight_scales) != 1:
         raise PlanError(
             f"a dense layer has {len(weight_scales)} weight scales, its kernel takes one: convert "
             "with converter._experimental_disable_per_channel_quantization_for_dense_layers = True"
         )
-    return quantize_multiplier(float32(input_scale * weight_scales[0]) / output_scale)
+    return quantize_multiplier(input_scale * weight_scales[0] / output_scale)
 
 
-def _relu_constants(
+def _rescaling_constants(
     layer: Layer, input_scales: Sequence[float], output_scale: float
 ) -> tuple[int, ...]:
-    """``activations_common.cc``."""
+    """``activations_common.cc`` and ``quantize_common.cc``."""
     return quantize_multiplier(input_scales[0] / output_scale)
 
 
@@ -210,8 +214,9 @@ CONSTANTS: Final[Mapping[Operator, Callable[[Layer, Sequence[float], float], tup
     MappingProxyType(
         {
             Operator.GLOBAL_AVERAGE_POOL2D: _mean_constants,
-            Operator.RELU: _relu_constants,
-            Operator.RELU6: _relu_constants,
+            Operator.RELU: _rescaling_constants,
+            Operator.RELU6: _rescaling_constants,
+            Operator.REQUANTIZE: _rescaling_constants,
             Operator.SOFTMAX: _softmax_constants,
             Operator.ADD: _add_constants,
             Operator.SUB: _sub_constants,

@@ -68,7 +68,7 @@ _REFERENCED: Final = (
     ParameterKind.MULTIPLIERS,
     ParameterKind.SHIFTS,
 )
-"""Parameters that a step has a field for; a constant operand is its second input."""
+"""Parameters that a step has a field for; a constant operand is one of its inputs."""
 
 
 _OPERATOR_CODES: Final[Mapping[Operator, int]] = MappingProxyType(
@@ -94,6 +94,7 @@ _OPERATOR_CODES: Final[Mapping[Operator, int]] = MappingProxyType(
         Operator.LEAKY_RELU: 18,
         Operator.QUANTIZE: 19,
         Operator.DEQUANTIZE: 20,
+        Operator.REQUANTIZE: 21,
     }
 )
 _DTYPE_INT8: Final = 0
@@ -169,7 +170,7 @@ class StepTensors:
     """Tensor indices that a step refers to.
 
     Attributes:
-        inputs: One or more; a constant operand is the second.
+        inputs: One or more, a constant operand among them.
         output: Is written.
         parameters: By kind; what is missing becomes "none".
     """

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from hwnas.errors import PlanError
 from hwnas.network import Activation, Layer, Operator
@@ -27,6 +27,7 @@ INT8_MIN: Final = -128
 INT8_MAX: Final = 127
 DEFAULT_ALPHA: Final = 0.3
 """Of a leaky rectifier, as in Keras 3."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class LayerParameters:
         activation_min: Smallest output, -128 to 127.
         activation_max: Largest output, -128 to 127.
         constants: The step's values p; a concatenation's are not among them.
-        operand: int8 values of a constant second operand.
+        operand: int8 values of a constant operand.
         operand_zero_point: Its zero point.
     """
 
@@ -137,8 +138,8 @@ def layer_parameters(
         weights: int8 values, ordered as docs/plan-format.md says.
         weight_scales: One for the whole tensor, or one an output channel.
         bias: int32 values, or none.
-        operand: int8 values of a constant second operand.
-        operand_quantization: Of the constant operand.
+        operand: int8 values of a constant operand.
+        operand_quantization: Its quantization.
         alpha: What a leaky rectifier multiplies negative values by.
 
     Raises:
@@ -146,7 +147,12 @@ def layer_parameters(
             the number of scales fits nothing; a constant operand comes without quantization; or
             a factor cannot be quantized.
     """
-    inputs = _with_operand(layer, inputs, operand_quantization)
+    operand_zero_point = 0
+    if layer.operand:
+        if operand_quantization is None:
+            raise PlanError(f"{layer.describe()}: the constant operand needs operand_quantization")
+        inputs = with_operand(layer, inputs, operand_quantization)
+        operand_zero_point = operand_quantization.zero_point
     activation = STANDALONE.get(layer.operator, layer.activation)
     low, high = activation_bounds(activation, output)
     multipliers: tuple[int, ...] = ()
@@ -171,20 +177,13 @@ def layer_parameters(
         high,
         constants,
         operand,
-        inputs[1].zero_point if layer.operand else 0,
+        operand_zero_point,
     )
 
 
-def _with_operand(
-    layer: Layer,
-    inputs: Sequence[TensorQuantization],
-    operand: TensorQuantization | None,
-) -> Sequence[TensorQuantization]:
-    if not layer.operand:
-        return inputs
-    if operand is None:
-        raise PlanError(f"{layer.describe()}: the constant operand needs operand_quantization")
-    return (*inputs, operand)
+def with_operand(layer: Layer, inputs: Sequence[_T], operand: _T) -> tuple[_T, ...]:
+    """What a step reads, in order: its one input and its constant operand."""
+    return (operand, *inputs) if layer.operand_first else (*inputs, operand)
 
 
 STANDALONE: Final[Mapping[Operator, Activation]] = MappingProxyType(

@@ -90,11 +90,18 @@ static cmsis_nn_dims depthwise_filter(const struct plan *plan, const struct plan
                            (int32_t)plan->tensors[step->output].channels};
 }
 
-/* arm_depthwise_conv_3x3_s8 reads the middle column of every window without asking whether it is
- * there, and its wrapper looks at the padding on the left only. */
-static bool pads_right_by_two(const struct plan *plan, const struct plan_step *step) {
+static bool is_plain_3x3(const struct plan_step *step) {
+    return step->depth_multiplier == 1 && step->kernel_h == 3 && step->kernel_w == 3 &&
+           step->dilation_h == 1 && step->dilation_w == 1;
+}
+
+/* Whether arm_depthwise_conv_3x3_s8 computes a plain 3x3 step. It reads the middle column of every
+ * window without asking whether it is there, and its wrapper looks at the padding on the left
+ * only. */
+static bool suits_3x3_kernel(const struct plan *plan, const struct plan_step *step) {
     const int32_t last = (plan->tensors[step->output].width - 1) * step->stride_w - step->pad_left;
-    return last + 1 >= plan->tensors[step->input0].width;
+    return step->pad_top <= 1 && step->pad_left <= 1 &&
+           last + 1 < plan->tensors[step->input0].width;
 }
 
 static int32_t run_depthwise(const struct plan *plan, const struct plan_step *step) {
@@ -105,9 +112,7 @@ static int32_t run_depthwise(const struct plan *plan, const struct plan_step *st
     const cmsis_nn_dims filter = depthwise_filter(plan, step);
     const cmsis_nn_dims output = dims_of(&plan->tensors[step->output]);
     const cmsis_nn_dims bias = {output.c, 1, 1, 1};
-    const bool general = step->depth_multiplier == 1 && step->kernel_h == 3 &&
-                         step->kernel_w == 3 && step->dilation_h == 1 && step->dilation_w == 1 &&
-                         pads_right_by_two(plan, step);
+    const bool general = is_plain_3x3(step) && !suits_3x3_kernel(plan, step);
     return (general ? arm_depthwise_conv_s8_opt : arm_depthwise_conv_wrapper_s8)(
         &scratch, &params, &factors, &input, int8_data(plan, step->input0), &filter,
         int8_data(plan, step->weights), &bias, bias_data(plan, step), &output,
@@ -149,7 +154,7 @@ static void run_own(const struct plan *plan, const struct plan_step *step) {
     static const kernel kernels[PLAN_LAST_OPERATOR + 1] = {
         [OPERATOR_GLOBAL_AVERAGE_POOL2D] = own_global_average_pool,
         [OPERATOR_SOFTMAX] = own_softmax,
-        [OPERATOR_RELU] = own_relu,
+        [OPERATOR_RELU] = own_rescale,
         [OPERATOR_ADD] = own_add,
         [OPERATOR_SUB] = own_sub,
         [OPERATOR_MUL] = own_mul,
@@ -162,7 +167,7 @@ static void run_own(const struct plan *plan, const struct plan_step *step) {
         [OPERATOR_LEAKY_RELU] = own_leaky_relu,
         [OPERATOR_QUANTIZE] = own_quantize,
         [OPERATOR_DEQUANTIZE] = own_dequantize,
-        [OPERATOR_REQUANTIZE] = own_requantize,
+        [OPERATOR_REQUANTIZE] = own_rescale,
     };
     kernels[step->op](plan, step);
 }
@@ -202,6 +207,9 @@ static uint32_t scratch_bytes(const struct plan *plan, const struct plan_step *s
                                                                  &output);
     }
     case OPERATOR_DEPTHWISE_CONV2D: {
+        if (is_plain_3x3(step) && suits_3x3_kernel(plan, step)) {
+            return 0; /* arm_depthwise_conv_3x3_s8 uses none, although its wrapper asks for some */
+        }
         const cmsis_nn_dw_conv_params params = depthwise_params(plan, step);
         const cmsis_nn_dims filter = depthwise_filter(plan, step);
         return (uint32_t)arm_depthwise_conv_wrapper_s8_get_buffer_size(&params, &input, &filter,

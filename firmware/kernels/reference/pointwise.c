@@ -16,11 +16,8 @@ static inline __attribute__((always_inline)) void map(const struct plan *plan,
     }
 }
 
-void reference_relu(const struct plan *plan, const struct plan_step *step) {
-    map(plan, step, rescaled);
-}
-
-void reference_requantize(const struct plan *plan, const struct plan_step *step) {
+/* relu, relu6 and requantize differ by their bounds, which are in the plan. */
+void reference_rescale(const struct plan *plan, const struct plan_step *step) {
     map(plan, step, rescaled);
 }
 

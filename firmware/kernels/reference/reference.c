@@ -13,7 +13,7 @@ static int32_t run(const struct plan *plan, const struct plan_step *step) {
         [OPERATOR_AVERAGE_POOL2D] = reference_average_pool2d,
         [OPERATOR_GLOBAL_AVERAGE_POOL2D] = reference_global_average_pool2d,
         [OPERATOR_SOFTMAX] = reference_softmax,
-        [OPERATOR_RELU] = reference_relu,
+        [OPERATOR_RELU] = reference_rescale,
         [OPERATOR_ADD] = reference_add,
         [OPERATOR_SUB] = reference_sub,
         [OPERATOR_MUL] = reference_mul,
@@ -26,7 +26,7 @@ static int32_t run(const struct plan *plan, const struct plan_step *step) {
         [OPERATOR_LEAKY_RELU] = reference_leaky_relu,
         [OPERATOR_QUANTIZE] = own_quantize,
         [OPERATOR_DEQUANTIZE] = own_dequantize,
-        [OPERATOR_REQUANTIZE] = reference_requantize,
+        [OPERATOR_REQUANTIZE] = reference_rescale,
     };
     kernels[step->op](plan, step);
     return 0;

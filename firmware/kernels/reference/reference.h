@@ -17,8 +17,7 @@ void reference_leaky_relu(const struct plan *plan, const struct plan_step *step)
 void reference_logistic(const struct plan *plan, const struct plan_step *step);
 void reference_max_pool2d(const struct plan *plan, const struct plan_step *step);
 void reference_mul(const struct plan *plan, const struct plan_step *step);
-void reference_relu(const struct plan *plan, const struct plan_step *step);
-void reference_requantize(const struct plan *plan, const struct plan_step *step);
+void reference_rescale(const struct plan *plan, const struct plan_step *step);
 void reference_softmax(const struct plan *plan, const struct plan_step *step);
 void reference_sub(const struct plan *plan, const struct plan_step *step);
 void reference_tanh(const struct plan *plan, const struct plan_step *step);
