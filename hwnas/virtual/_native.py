@@ -56,7 +56,7 @@ LAST_ROW: Final = 48
 UNTOLD: Final = 49
 """Accesses whose address a program could not tell."""
 WATCH: Final = 63
-"""Where the array of ``_native_watch.py`` stands in this process."""
+"""Where the array of ``_native_calls.py`` stands in this process."""
 VALUES: Final = 64
 """The slots of programs, see ``_native_accesses.py``."""
 HEADER: Final = 128

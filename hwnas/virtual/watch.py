@@ -25,9 +25,9 @@ class Watch:
     """Keeps the blocks that ran last."""
 
     def __init__(self) -> None:
-        from hwnas.virtual import _native_watch
+        from hwnas.virtual import _native_calls
 
-        self._native = native = _native_watch
+        self._native = native = _native_calls
         layout = Layout(native.HEADER)
         self.lay_out(layout)
         self._array = np.zeros(layout.end, np.int64)
@@ -37,9 +37,10 @@ class Watch:
 
     def attach(self, counters: Collector) -> None:
         """Begins to watch what is counted, before the counters hook into an emulator."""
-        native = self._native
+        from hwnas.virtual._native_watch import ON_BLOCK, ON_EDGE
+
         by_edges = isinstance(counters, EdgeCounters)
-        counters.watch(native.ON_EDGE if by_edges else native.ON_BLOCK, self._array)
+        counters.watch(ON_EDGE if by_edges else ON_BLOCK, self._array)
         self._counters = counters
 
     @property
@@ -61,12 +62,12 @@ def ends_in_call(instructions: Sequence[Any]) -> bool:
 
 
 def ending_of(instructions: Sequence[Any]) -> int:
-    """How a block ends: ``PLAIN``, ``CALL`` or ``INDIRECT`` of ``_native_watch.py``.
+    """How a block ends: ``PLAIN``, ``CALL`` or ``INDIRECT`` of ``_native_calls.py``.
 
     Args:
         instructions: Of the block, decoded by capstone with details.
     """
-    from hwnas.virtual import _native_watch as native
+    from hwnas.virtual import _native_calls as native
 
     if ends_in_call(instructions):
         return native.CALL
