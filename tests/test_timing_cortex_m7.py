@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -291,7 +292,7 @@ def path(*codes: str, at: int = BASE) -> list[Passage]:
 
 
 LDR, ADD_LOADED, NOP, B = "d6f80000", "00eb0101", "aff30080", "fff7febf"
-CMP, BNE, POP_PC, CBZ = "8842", "fed1", "10bd", "00b1"
+CMP, BNE, POP_PC, CBZ, NARROW = "8842", "fed1", "10bd", "00b1", "00bf"
 
 
 def cycles(*codes: str) -> float:
@@ -311,6 +312,42 @@ def test_a_block_fills_the_slot_that_the_block_before_left() -> None:
 def test_nothing_pairs_over_a_taken_branch() -> None:
     assert cycles(B, NOP + "@0x100") == 1
     assert cycles(NOP + NOP + B, NOP + NOP + "@0x100") == 1
+
+
+def test_nothing_pairs_over_an_earlier_taken_branch_either() -> None:
+    # What stands behind the branch takes a cycle of its own, with room beside it,
+    assert cycles(BNE, NARROW + "@0x100", NARROW) == 0
+    # ... or fills the slot beside a branch that is not taken.
+    assert cycles(BNE, NARROW, NARROW) == 1
+
+
+def test_a_block_alone_costs_what_it_issues() -> None:
+    assert cycles(NOP + NOP + NOP) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "same_bank", "issued"),
+    [
+        # Two loads: the second access is the first that has one before it.
+        (2 * LDR, 0b00, 1),
+        (2 * LDR, 0b01, 1),
+        (2 * LDR, 0b10, 2),
+        # A store is an access, but no load; a pair is two accesses.
+        ("c7f80010" + LDR, 0b10, 1),
+        ("d6e90001" + 2 * LDR, 0b0100, 2),
+        ("d6e90001" + 2 * LDR, 0b1000, 3),
+        # What is no access has no bank.
+        (NOP + LDR + LDR, 0b10, 2),
+    ],
+)
+def test_banks_are_told_by_the_accesses_of_a_block(code: str, same_bank: int, issued: int) -> None:
+    (passage,) = path(code)
+    assert CortexM7().edge_cost([replace(passage, same_bank=same_bank)]).cycles == issued
+
+
+def test_what_an_unaligned_read_costs() -> None:
+    # [jnk0le] In the first slot.
+    assert CortexM7.unaligned_cycles == 3
 
 
 def test_the_block_before_last_fills_slots_too() -> None:
@@ -354,8 +391,6 @@ def test_the_board_file_chooses_the_model() -> None:
 
 
 def test_a_core_without_the_parameters_of_its_memories_is_refused() -> None:
-    from dataclasses import replace
-
     m4 = load_board("nucleo_l496zg")
     assert m4.timing is not None and SPEC.timing is not None
     with pytest.raises(BoardError, match=r"needs \[timing.caches\]"):

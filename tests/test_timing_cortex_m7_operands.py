@@ -58,7 +58,9 @@ RULES = [
     ("many r1@0 -> r1+1 2 cycles alone 3 accesses", "stm.w r1!, {r0, r2, r3}"),
     ("many r1@0 -> 2 cycles alone 3 accesses", "stmdb r1, {r0, r2, r3}; vstm r1, {s0, s1, s2}"),
     ("many r1@0 -> 2 cycles alone 4 accesses", "vstm r1, {d0, d1}"),
+    ("many r1@0 -> r1+1 r0+2w alone 1 access", "ldm r1!, {r0}"),
     ("many sp@0 -> sp+1 2 cycles alone 3 accesses", "push {r0, r2, r3}"),
+    ("many sp@0 -> sp+1 alone 1 access", "push {r0}"),
     ("many sp@0 -> sp+1 r0+2w r2+2w r3+2w 2 cycles alone 3 accesses", "pop {r0, r2, r3}"),
     ("many sp@0 -> s0+2w s1+2w s2+2w 2 cycles alone 3 accesses", "vpop {s0, s1, s2}"),
     # A branch never waits for flags: it is predicted.
@@ -157,7 +159,8 @@ RULES = [
         "mov.w r0, r1; addw r0, r1, #0x123; subw r0, r1, #0x123; addw r0, r1, #0x1F0",
     ),
     ("alu r1@1 -> r0+2 flags early=first_slot", "movs r0, r1"),
-    ("alu -> r0+2 early=first_slot", "movw r0, #0x1F0; adr.w r0, ."),
+    ("alu -> r0+2 early=first_slot", "movw r0, #0x1F0; adr.w r0, .; adr r0, .+8"),
+    ("alu sp@1 -> r0+2 early=first_slot", "add r0, sp, #512"),
     ("alu r0@1 -> r0+2 early=first_slot", "movt r0, #0x1F0"),
     # ... shifts in both.
     (
@@ -177,6 +180,7 @@ RULES = [
         "alu r1@1 r2@0 -> r0+2 shift=inline",
         "add.w r0, r1, r2, lsl #2; sub.w r0, r1, r2, asr #2; orr.w r0, r1, r2, ror #2",
     ),
+    ("alu r1@1 r2@0 -> r0+2 shift=inline", "add.w r0, r1, r2, rrx"),
     ("alu r1@1 r2@0 -> flags shift=inline", "cmp.w r1, r2, lsl #2"),
     # ... nor with a constant that is a shifted byte,
     ("alu r1@1 -> r0+2 shift=inline", "add.w r0, r1, #0x1F00; add.w r0, r1, #0x100"),
@@ -191,6 +195,7 @@ RULES = [
     # [jnk0le] A carry is read late.
     ("alu r1@1 r2@1 flags@1 -> r0+2 flags", "adcs.w r0, r1, r2; sbcs.w r0, r1, r2"),
     ("alu r1@1 flags@1 -> r0+2", "rrx r0, r1"),
+    ("alu r1@1 flags@1 -> r0+2 flags", "rrxs r0, r1"),
     # [jnk0le] Under a condition flags are read late, and by arithmetic its old target;
     ("alu r1@1 r2@1 flags@1 r0@1 -> r0+2 early=first_slot", "it eq: addeq.w r0, r1, r2"),
     ("field r1@1 flags@1 -> r0+2", "it eq: sxtbeq.w r0, r1"),

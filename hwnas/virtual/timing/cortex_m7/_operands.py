@@ -39,7 +39,6 @@ _MANY_LOADS: Final = ("ld", "pop", "vld", "vpop")
 _WHOLE_LIST: Final = frozenset({"ldrd", "strd", "push", "pop", "vpush", "vpop"})
 """All of their register operands are transferred: none of them is the base."""
 _BRANCHES: Final = frozenset({"b", "bl", "blx", "bx", "cbz", "cbnz"})
-_COMPARISONS: Final = frozenset({"cmp", "cmn", "tst", "teq"})
 _MULTIPLICATIONS: Final = (
     "mul", "mla", "mls", "smul", "smla", "smls", "smm", "smuad", "smusd", "umul", "umla", "umaal",
 )  # fmt: skip
@@ -62,10 +61,6 @@ _SHIFTS: Final = frozenset({"lsl", "lsr", "asr", "ror"})
 _EARLY_SUMS: Final = frozenset({"add", "sub", "mov", "movw", "movt", "addw", "subw", "adr"})
 _PLAIN_IMMEDIATES: Final = frozenset({"movw", "movt", "addw", "subw"})
 _WITH_CARRY: Final = frozenset({"adc", "sbc", "rrx"})
-_MAY_SET_FLAGS: Final = frozenset(
-    ["add", "sub", "mov", "lsl", "lsr", "asr", "ror", "rsb", "mvn", "and", "orr", "eor", "bic",
-     "adc", "sbc"]
-)  # fmt: skip
 
 
 class Unit(Enum):
@@ -173,15 +168,15 @@ class Operation:
     address: int
     size: int
     unit: Unit
-    reads: tuple[Read, ...] = ()
-    writes: tuple[Write, ...] = ()
-    cycles: int = 1
-    alone: bool = False
-    shift: Shift = Shift.NONE
-    early: Early = Early.NEVER
-    sets_flags: bool = False
-    place: Place | None = None
-    accesses: int = 0
+    reads: tuple[Read, ...]
+    writes: tuple[Write, ...]
+    cycles: int
+    alone: bool
+    shift: Shift
+    early: Early
+    sets_flags: bool
+    place: Place | None
+    accesses: int
 
     @property
     def end(self) -> int:
@@ -196,10 +191,6 @@ def operation(instruction: Any) -> Operation:
         instruction: Decoded by capstone with details.
     """
     return _Operands(instruction).operation()
-
-
-def _is_it(root: str) -> bool:
-    return root.startswith("it") and not root[2:].strip("te")
 
 
 @dataclass
@@ -222,7 +213,7 @@ class _Operands:
 
     def operation(self) -> Operation:
         root = self.root
-        if _is_it(root) or root == "nop":
+        if root.startswith("it") or root == "nop":
             return self._made(Unit.NONE)
         if root in ("tbb", "tbh"):
             # [jnk0le] two cycles, alone.
@@ -231,7 +222,7 @@ class _Operands:
             )
         if root in _BRANCHES:
             return self._branch()
-        if root in _LOADS and memory_of(self.instruction) is not None:
+        if root in _LOADS:
             return self._load()
         if root in _STORES:
             return self._store()
@@ -251,8 +242,8 @@ class _Operands:
     def _branch(self) -> Operation:
         """A branch never waits for flags: it is predicted."""
         link = self.root in ("bl", "blx")
-        reads = () if self.root == "bl" else _reads(self.read, _LATE)
-        return self._made(Unit.BRANCH, reads, _writes([arm.ARM_REG_LR] if link else [], 2))
+        writes = _writes([arm.ARM_REG_LR] if link else [], 2)
+        return self._made(Unit.BRANCH, _reads(self.read, _LATE), writes)
 
     def _load(self) -> Operation:
         """[jnk0le] A word is there for late operands a cycle later, part of one after two."""
@@ -280,7 +271,7 @@ class _Operands:
     def _many(self) -> Operation:
         """[jnk0le] Two registers a cycle, alone."""
         count = len(self.registers) - (self.root not in _WHOLE_LIST)
-        if self.root.startswith("v") and self._is_double(self.registers[-1]):
+        if self._is_double(self.registers[-1]):
             count *= 2
         base = self._many_base()
         loads = self.root.startswith(_MANY_LOADS)
@@ -292,9 +283,9 @@ class _Operands:
             Unit.MANY,
             _reads([base] if base != arm.ARM_REG_PC else [], _EARLY),
             writes,
-            cycles=max(1, (count + 1) // 2),
+            cycles=(count + 1) // 2,
             alone=True,
-            accesses=max(1, count),
+            accesses=count,
         )
 
     def _many_base(self) -> int:
@@ -356,11 +347,11 @@ class _Operands:
         registers = self.registers
         if self.root.startswith(_LONG_SUMS):
             return set(registers[2:4]), set(registers[:2])
-        if self.root.startswith(_SUMS) and len(registers) == 4:
+        if self.root.startswith(_SUMS):
             return set(registers[1:3]), set(registers[3:])
         if self.root in ("smull", "umull"):
             return set(registers[2:4]), set()
-        return set(registers[1:] if len(registers) > 2 else registers), set()
+        return set(registers[1:]), set()
 
     def _field(self) -> Operation:
         """[jnk0le] DSP and bit fields: the first slot only; some operands are read early."""
@@ -370,7 +361,7 @@ class _Operands:
             early = set(self.read)
         elif root.startswith(_EARLY_LAST_OPERAND):
             early = set(self.registers[-1:]) | set(self.registers[1:2] if root == "pkhtb" else [])
-        elif root in ("bfi", "bfc"):
+        elif root == "bfi":
             early = set(self.registers[1:])
         latency = _ARITHMETIC
         if root.startswith(_REVERSALS):
@@ -386,21 +377,15 @@ class _Operands:
 
     def _field_shifts(self) -> bool:
         if self.root in _EXTENSIONS:
-            return bool(self._shifted(by_something=True))
+            return bool(self._shifted())
         return not self.root.startswith(_UNSHIFTED_FIELDS)
 
     def _arithmetic(self) -> Operation:
         """[jnk0le] Executed late, where most operands may come late, or early, if all are there."""
-        name = self.root
-        if name.endswith("s") and name[:-1] in _MAY_SET_FLAGS:
-            name = name[:-1]
+        name = self.root.removesuffix("s")
         shifted = self._shifted()
-        if shifted and name != "mov":
-            reads = [Read(x, _EARLY if x in shifted else _LATE) for x in self.read]
-            shift, early = Shift.INLINE, Early.NEVER
-        else:
-            reads = list(_reads(self.read, _LATE))
-            shift, early = self._shift_of(name, bool(shifted))
+        reads = [Read(x, _EARLY if x in shifted else _LATE) for x in self.read]
+        shift, early = self._shift_of(name, bool(shifted))
         if name in _WITH_CARRY:
             reads.append(Read(FLAGS, _LATE))
         return self._made(
@@ -412,10 +397,10 @@ class _Operands:
         )
 
     def _shift_of(self, name: str, shifted: bool) -> tuple[Shift, Early]:
-        if name in _SHIFTS or shifted:
-            return Shift.PLAIN, Early.BOTH_SLOTS
-        if self._has_shifted_constant(name):
+        if shifted or self._has_shifted_constant(name):
             return Shift.INLINE, Early.NEVER
+        if name in _SHIFTS:
+            return Shift.PLAIN, Early.BOTH_SLOTS
         return Shift.NONE, Early.FIRST_SLOT if name in _EARLY_SUMS else Early.NEVER
 
     def _has_shifted_constant(self, name: str) -> bool:
@@ -424,13 +409,9 @@ class _Operands:
         constants = [x.imm for x in self.instruction.operands if x.type == arm.ARM_OP_IMM]
         return bool(constants) and _is_shifted_byte(constants[-1] & 0xFFFF_FFFF)
 
-    def _shifted(self, *, by_something: bool = False) -> set[int]:
+    def _shifted(self) -> set[int]:
         """Registers whose shifted value is an operand."""
-        return {
-            x.reg
-            for x in self.instruction.operands
-            if x.type == arm.ARM_OP_REG and x.shift.type and (x.shift.value or not by_something)
-        }
+        return {x.reg for x in self.instruction.operands if x.shift.type}
 
     def _address(self) -> tuple[Read, ...]:
         memory = memory_of(self.instruction)
@@ -467,7 +448,7 @@ class _Operands:
         accesses: int = 0,
     ) -> Operation:
         reads = (*reads, *self._condition(unit, writes))
-        sets_flags |= bool(self.instruction.update_flags) or self.root in _COMPARISONS
+        sets_flags |= bool(self.instruction.update_flags)
         return Operation(
             self.instruction.address, self.instruction.size, unit, reads, tuple(writes), cycles,
             alone, shift, early, sets_flags, place, accesses,
