@@ -20,6 +20,8 @@ from hwnas.errors import ImageFault, SpaceError
 from hwnas.firmware import find_image
 from hwnas.network import Network
 from hwnas.spaces import load_space
+from hwnas.table import Accuracy
+from hwnas.table._jsonl import accuracy_line
 
 HOME = Path(__file__).parent.parent
 
@@ -140,11 +142,13 @@ def test_the_table_in_python_and_on_the_command_line(
         assert done.returncode == 0, done.stderr
     assert "8 layer rows" in done.stdout
     rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
-    target, layer, network = "".join(blocks("docs/table.md", "json")).splitlines()
+    target, layer, network, accuracy = "".join(blocks("docs/table.md", "json")).splitlines()
     assert rows[0].keys() == json.loads(target).keys()
     assert rows[0]["identity"].keys() == json.loads(target)["identity"].keys()
     assert rows[1].keys() == json.loads(layer).keys()
     assert re.findall(r'"(\w+)":', network)[:3] == ["kind", "target", "network"]
+    found = Accuracy("lenet", 50, 0.0, 0.0, 0.0, 1.0)
+    assert json.loads(accuracy_line(backend.target, found)).keys() == json.loads(accuracy).keys()
 
 
 def test_the_rack(
