@@ -13,7 +13,8 @@ from hwnas.backend import virtual_client
 from hwnas.boards import list_boards, load_board
 from hwnas.device import BoardClient
 from hwnas.firmware import FirmwareManifest, find_image
-from hwnas.selftest import KERNEL_CASES, CheckState, run_kernel, run_selftest
+from hwnas.kernel_cases import KERNEL_CASES, run_kernel
+from hwnas.selftest import CheckState, run_selftest
 from hwnas.testing import BoardConformance
 from hwnas.virtual.chips import CHIPS
 
@@ -65,7 +66,7 @@ def test_the_suite_runs_on_all_boards() -> None:
 def test_a_wrong_output_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """The self-test and the suite notice a kernel that computes something else."""
     board = globals()["TestOnTheVirtualBoard_nucleo_l496zg"]()
-    wrong = lambda client, layer: run_kernel(client, layer)[::-1]  # noqa: E731
+    wrong = lambda *given: run_kernel(*given)[::-1]  # noqa: E731
     monkeypatch.setattr("hwnas.selftest.run_kernel", wrong)
     monkeypatch.setattr("hwnas.testing._conformance.run_kernel", wrong)
     with pytest.raises(AssertionError, match="conv2d"):

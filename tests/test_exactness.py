@@ -23,6 +23,7 @@ from hwnas.device import BoardClient
 from hwnas.errors import PlanError
 from hwnas.firmware import find_image
 from hwnas.keras_io import to_keras
+from hwnas.kernel_cases import kernel_parameters
 from hwnas.network import (
     Layer,
     Network,
@@ -33,7 +34,6 @@ from hwnas.network import (
     depthwise_conv2d,
 )
 from hwnas.plan import compile_plan
-from hwnas.selftest import kernel_parameters
 from hwnas.virtual import VirtualBoard
 
 BOARDS = ("nucleo_l496zg", "nucleo_f767zi")

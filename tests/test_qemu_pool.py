@@ -14,8 +14,8 @@ from hwnas.backend import BoardBackend, identity_of
 from hwnas.boards import load_board
 from hwnas.device.pool import BoardPool, Retries, Slot, SlotState
 from hwnas.firmware import find_image
+from hwnas.kernel_cases import KERNEL_CASES, KernelCase, run_kernel
 from hwnas.kernels import CMSIS_NN
-from hwnas.selftest import KERNEL_CASES, KernelCase, run_kernel
 from hwnas.target import Provenance
 
 pytestmark = needs_qemu
