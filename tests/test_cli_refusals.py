@@ -178,6 +178,13 @@ def test_tables_that_are_none(
         ("lut", "stats"),
         ("lut", "export", "out.jsonl"),
         ("lut", "import", "rows.jsonl"),
+        ("lut", "show", "1"),
+        ("lut", "prune", "1"),
+        ("lut", "diff", "1", "2"),
+        ("lut", "check", *BOARD),
+        ("lut", "validate", *BOARD, "--space", "lenet"),
+        ("sweep", *BOARD, "--op", "dense"),
+        ("validate", *BOARD),
         SEARCH,
     ):
         ended = call(*command, "--table", table)
@@ -262,6 +269,30 @@ def test_rows_that_cannot_be_read_or_written(call: Call, tmp_path: Path, lenet_j
 def test_racks_that_are_none(call: Call, tmp_path: Path, rack: str, word: str) -> None:
     (tmp_path / "deep.toml").write_text("a = " + "[" * 30_000)
     refused(call("boards", "--pool", rack), "BoardError", word, rack)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ((), "nothing to sweep"),
+        (("--op", "dense", "--in-channels", "x"), "'x'"),
+        (("--op", "conv2d", "--size", "0"), "does not fit"),
+        (("--model", "[/x].json"), "no such file"),
+        (("--space", "[/x].yaml"), "no such file"),
+        (("--op", "dense", "--pool", "none.toml"), "no such file"),
+        (("--op", "dense", "--kernels", "[/x]"), "kernel set '[/x]'"),
+    ],
+)
+def test_sweeps_of_nothing(call: Call, options: tuple[str, ...], word: str) -> None:
+    refused(call("sweep", *BOARD, *options, "--table", "sqlite://"), word)
+
+
+def test_validations_of_nothing(call: Call) -> None:
+    refused(call("validate", "--rows", "folder"), "no such file")
+    refused(call("validate", "--board", "[/x]"), "unknown board '[/x]'")
+    validate = ("lut", "validate", *BOARD, "--table", "sqlite://")
+    refused(call(*validate, "--space", "lenet", "--space", "[/x]"), "no space '[/x]'")
+    refused(call(*validate, "--space", "lenet", "--plot", "a.xyz"), "a.xyz")
 
 
 def test_a_search_in_which_every_trial_fails(call: Call, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import track
 
 from hwnas.accuracy import accuracy_of, compare, fits
@@ -21,9 +22,11 @@ from hwnas.cli._output import (
     PortOption,
     TableOption,
     announced,
+    interruptible,
     notices,
     print_json,
     results,
+    resumable,
     table,
 )
 from hwnas.cli.lut_rows import TargetArgument
@@ -31,6 +34,7 @@ from hwnas.errors import TableError
 from hwnas.evaluator import Evaluator
 from hwnas.firmware import Optimization, Variant
 from hwnas.kernels import CMSIS_NN
+from hwnas.report import picture_path
 from hwnas.snapping import snap
 from hwnas.spaces import load_space, random_networks
 from hwnas.table import LookupTable, diff_targets, same_cost, select_target
@@ -149,6 +153,9 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Hold sums over layers against end-to-end runs, and keep how good they are in the table."""
+    if plot is not None:
+        picture_path(plot)
+    spaces = {name: load_space(name) for name in space}
     with announced(as_json) as told:
         evaluator = Evaluator.for_board(
             board, kernel_set=kernels, variant=Variant(optimization, fpu), table=table_url,
@@ -156,17 +163,18 @@ def validate(
         )  # fmt: skip
     plain, all_rows = [], []
     console = results(quiet=as_json)
-    with evaluator:
+    with (
+        evaluator,
+        interruptible(lambda: resumable({"the layers that were run": evaluator.table.label})),
+    ):
         target = evaluator.backend.target
         rule = evaluator.backend.kernels.snapping
         console.print(target.describe())
-        for name in space:
-            sampled = (
-                snap(network, rule=rule) for network in random_networks(load_space(name), seed)
-            )
+        for name, declared in spaces.items():
+            sampled = (snap(network, rule=rule) for network in random_networks(declared, seed))
             running = compare(evaluator, islice(sampled, networks))
             progress = notices(quiet=as_json)
-            rows = list(track(running, name, total=networks, console=progress))
+            rows = list(track(running, escape(name), total=networks, console=progress))
             found = fits(rows)
             evaluator.table.put_accuracy(target, accuracy_of(name, rows))
             all_rows += rows

@@ -138,7 +138,7 @@ def sweep(
             with interruptible(lambda: resumable({"the rows so far": lut.label})):
                 _run(run_sweep(lut, target, plan, runner), len(plan.missing), tally, as_json)
     if as_json:
-        print_json(_plain(wanted, plan, tally, target, table_url))
+        print_json(_plain(wanted, plan, tally, target, lut.label))
     elif not dry_run:
         console.print(
             f"{tally.measured:,} rows added to {lut.label}, {tally.failed:,} layers failed"
@@ -243,11 +243,11 @@ def _plain(
     plan: SweepPlan,
     tally: _Tally,
     target: TargetIdentity,
-    table_url: str,
+    table_label: str,
 ) -> dict[str, Any]:
     return {
         "target": target.to_dict(),
-        "table": table_url,
+        "table": table_label,
         "sources": [
             {"layers": len(f.layers), "networks": f.networks, "coverage": f.coverage}
             for f in wanted

@@ -9,8 +9,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from hwnas.cli._output import JsonOption, announced, print_json, results, table
+from hwnas._databases import label_of
+from hwnas.cli._output import (
+    JsonOption,
+    announced,
+    interruptible,
+    print_json,
+    results,
+    resumable,
+    table,
+)
 from hwnas.firmware import DEFAULT_VARIANT
+from hwnas.table._engine import parse_url
 from hwnas.validation import (
     PUBLISHED,
     Comparison,
@@ -38,7 +48,11 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Hold published measurements against the virtual boards."""
-    with announced(as_json) as progress:
+    label = label_of(parse_url(table_url))
+    with (
+        interruptible(lambda: resumable({"the rows that were run": label})),
+        announced(as_json) as progress,
+    ):
         validation = compare(boards or (), rows=load_rows(rows), table=table_url, progress=progress)
     if as_json:
         print_json(validation.to_dict())
