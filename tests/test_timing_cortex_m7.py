@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 from networks import residual, separable
-from reference_hooks import FOLDER, EdgeReadings, load
+from reference_hooks import FOLDER, EdgeReadings, load, tell_last_operands
 from timing_rules import assembled
 from virtual.build import needs_compiler
 
@@ -33,7 +33,9 @@ RAM = 0x2000_0000
 SPEC = load_board("nucleo_f767zi")
 OPTIONS = ["-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"]
 PASSES = 12
-TOLERANCE = 0.001
+TOLERANCE = 0.002
+"""[jnk0le] A shift in the second slot behind a shifted operand is executed late; the reference does
+otherwise where it sets flags."""
 BRANCH = bytes.fromhex("fff7febf")
 """``b.w`` to itself: where it goes does not matter, it is taken as predicted."""
 needs_reference = pytest.mark.skipif(
@@ -138,8 +140,14 @@ RULES = [
         13,
     ),
     # ... the last one of packing and extending sums,
-    ("eor.w r0, r1, r2; nop.w; sxtab r3, r4, r0; nop.w", 4, "81ea0200aff3008044fa80f3aff30080", 9),
+    ("eor.w r0, r1, r2; nop.w; sxtab r3, r4, r0; nop.w", 4, "81ea0200aff3008044fa80f3aff30080", 13),
     ("eor.w r0, r1, r2; nop.w; sxtab r3, r0, r4; nop.w", 4, "81ea0200aff3008040fa84f3aff30080", 9),
+    (
+        "eor.w r0, r1, r2; nop.w; pkhbt r3, r4, r0, lsl #16; nop.w",
+        4,
+        "81ea0200aff30080c4ea0043aff30080",
+        13,
+    ),
     (
         "eor.w r0, r1, r2; nop.w; pkhbt r3, r0, r4, lsl #16; nop.w",
         4,
@@ -400,7 +408,10 @@ def test_a_core_without_the_parameters_of_its_memories_is_refused() -> None:
 
 
 @needs_reference
-def test_the_firmware_takes_the_cycles_of_the_reference(lenet: Network) -> None:
+def test_the_firmware_takes_the_cycles_of_the_reference(
+    lenet: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell_last_operands(monkeypatch)
     image = find_image(SPEC)
     reference = load("cortex_m7")
     with (

@@ -54,15 +54,19 @@ RULES = [
     ("many -> r0+2w r2+2w alone 2 accesses", "ldrd r0, r2, [pc, #8]"),
     ("many r1@0 -> alone 2 accesses", "strd r0, r2, [r1]"),
     ("many r1@0 -> r0+2w r2+2w r3+2w 2 cycles alone 3 accesses", "ldm.w r1, {r0, r2, r3}"),
-    ("many r1@0 -> r1+1 r0+2w r2+2w r3+2w 2 cycles alone 3 accesses", "ldm.w r1!, {r0, r2, r3}"),
+    ("many r1@0 -> r0+2w r2+2w r3+2w r1+1 2 cycles alone 3 accesses", "ldm.w r1!, {r0, r2, r3}"),
     ("many r1@0 -> r1+1 2 cycles alone 3 accesses", "stm.w r1!, {r0, r2, r3}"),
     ("many r1@0 -> 2 cycles alone 3 accesses", "stmdb r1, {r0, r2, r3}; vstm r1, {s0, s1, s2}"),
     ("many r1@0 -> 2 cycles alone 4 accesses", "vstm r1, {d0, d1}"),
-    ("many r1@0 -> r1+1 r0+2w alone 1 access", "ldm r1!, {r0}"),
-    ("many sp@0 -> sp+1 2 cycles alone 3 accesses", "push {r0, r2, r3}"),
+    ("many r1@0 -> r0+2w r1+1 alone 1 access", "ldm r1!, {r0}"),
+    ("many r1@0 -> r1+2w r2+2w alone 2 accesses", "ldm.w r1, {r1, r2}"),
+    ("many r1@0 -> s0+2w s1+2w s2+2w 2 cycles alone 3 accesses", "vldm r1, {s0, s1, s2}"),
+    ("many r1@0 -> d0+2w d1+2w r1+1 2 cycles alone 4 accesses", "vldm r1!, {d0, d1}"),
+    ("many sp@0 -> sp+1 2 cycles alone 3 accesses", "push {r0, r2, r3}; vpush {s0, s1, s2}"),
+    ("many sp@0 -> r0+2w sp+1 alone 2 accesses", "pop {r0, pc}"),
     ("many sp@0 -> sp+1 alone 1 access", "push {r0}"),
-    ("many sp@0 -> sp+1 r0+2w r2+2w r3+2w 2 cycles alone 3 accesses", "pop {r0, r2, r3}"),
-    ("many sp@0 -> s0+2w s1+2w s2+2w 2 cycles alone 3 accesses", "vpop {s0, s1, s2}"),
+    ("many sp@0 -> r0+2w r2+2w r3+2w sp+1 2 cycles alone 3 accesses", "pop {r0, r2, r3}"),
+    ("many sp@0 -> s0+2w s1+2w s2+2w sp+1 2 cycles alone 3 accesses", "vpop {s0, s1, s2}"),
     # A branch never waits for flags: it is predicted.
     ("branch ->", "b.w .; beq.w ."),
     ("branch r1@1 ->", "bx r1; cbz r1, .+4; cbnz r1, .+4"),
@@ -123,12 +127,22 @@ RULES = [
     ("field r1@0 -> r0+2 shift=field", "sbfx r0, r1, #1, #4; ubfx r0, r1, #1, #4"),
     ("field r0@1 r1@0 -> r0+2 shift=field", "bfi r0, r1, #4, #4"),
     ("field r0@1 -> r0+2 shift=field", "bfc r0, #4, #4"),
+    (
+        "field r1@1 r2@0 -> r0+2 shift=field",
+        "sxtab r0, r1, r2; sxtah r0, r1, r2; uxtab r0, r1, r2; uxtah r0, r1, r2;"
+        "sxtab16 r0, r1, r2; uxtab16 r0, r1, r2; pkhbt r0, r1, r2; pkhbt r0, r1, r2, lsl #16",
+    ),
+    ("field r1@0 r2@0 -> r0+2 shift=field", "pkhtb r0, r1, r2, asr #16"),
     # ... of which reversals are there after one cycle,
     (
         "field r1@0 -> r0+1 shift=field",
         "rev.w r0, r1; rev16.w r0, r1; revsh.w r0, r1; rbit r0, r1",
     ),
-    # ... and sums that saturate after three.
+    # ... and what saturates after three.
+    (
+        "field r1@0 -> r0+3 shift=field",
+        "ssat r0, #8, r1; usat r0, #8, r1; ssat16 r0, #8, r1; usat16 r0, #8, r1",
+    ),
     (
         "field r1@1 r2@1 -> r0+3",
         "qadd r0, r1, r2; qadd8 r0, r1, r2; qsub r0, r1, r2; qsub16 r0, r1, r2;"

@@ -120,6 +120,8 @@ def _waits(root: str, instruction: Any, previous: _Previous) -> bool:
     """Whether the instruction needs a late result of the one before, right away."""
     if previous.late is None:
         return False
+    # Capstone does not tell that packing, extending sums and saturation read their last operand, so
+    # none of them waits for it: the board's `fread` was fitted that way.
     needed = previous.written & frozenset(instruction.regs_access()[0])
     if root in STORES and previous.late is _Late.LOAD:
         memory = memory_of(instruction)

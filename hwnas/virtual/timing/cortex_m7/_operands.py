@@ -36,7 +36,8 @@ _LOADS: Final = frozenset({"ldr", "ldrb", "ldrh", "ldrsb", "ldrsh", "ldrex", "pl
 _STORES: Final = frozenset({"str", "strb", "strh", "strex"})
 _MANY: Final = ("ldm", "stm", "push", "pop", "vldm", "vstm", "vpush", "vpop")
 _MANY_LOADS: Final = ("ld", "pop", "vld", "vpop")
-_WHOLE_LIST: Final = frozenset({"ldrd", "strd", "push", "pop", "vpush", "vpop"})
+_ON_STACK: Final = frozenset({"push", "pop", "vpush", "vpop"})
+_WHOLE_LIST: Final = _ON_STACK | {"ldrd", "strd"}
 """All of their register operands are transferred: none of them is the base."""
 _BRANCHES: Final = frozenset({"b", "bl", "blx", "bx", "cbz", "cbnz"})
 _MULTIPLICATIONS: Final = (
@@ -51,6 +52,8 @@ _FIELDS: Final = (
 )  # fmt: skip
 _EARLY_FIELDS: Final = ("sbfx", "ubfx", "rev", "rbit", "ssat", "usat", "qdadd", "qdsub")
 _EARLY_LAST_OPERAND: Final = ("sxta", "uxta", "pkh")
+_HALF_KNOWN: Final = (*_EARLY_LAST_OPERAND, "ssat", "usat")
+"""Of these, capstone 5 does not tell that the last operand is read."""
 _REVERSALS: Final = ("rev", "rbit")
 _SATURATIONS: Final = ("ssat", "usat", "qadd", "qsub", "uqadd", "uqsub", "qd", "usad")
 _UNSHIFTED_FIELDS: Final = (
@@ -208,6 +211,8 @@ class _Operands:
         self.registers = registers_of(self.instruction)
         apart = (arm.ARM_REG_CPSR, arm.ARM_REG_PC)
         read, written = self.instruction.regs_access()
+        if self.root.startswith(_HALF_KNOWN):
+            read = [*read, self.registers[-1]]
         self.read = [x for x in read if x not in apart]
         self.written = [x for x in written if x not in apart]
 
@@ -270,15 +275,13 @@ class _Operands:
 
     def _many(self) -> Operation:
         """[jnk0le] Two registers a cycle, alone."""
-        count = len(self.registers) - (self.root not in _WHOLE_LIST)
-        if self._is_double(self.registers[-1]):
-            count *= 2
+        listed = self.registers[self.root not in _WHOLE_LIST :]
+        count = len(listed) * (2 if self._is_double(listed[-1]) else 1)
         base = self._many_base()
-        loads = self.root.startswith(_MANY_LOADS)
-        writes = [
-            Write(x, _WORD, True) if loads and x != base else Write(x, _WRITTEN_BACK)
-            for x in self.written
-        ]
+        loaded = listed if self.root.startswith(_MANY_LOADS) else []
+        writes = [Write(x, _WORD, True) for x in loaded if x != arm.ARM_REG_PC]
+        if base not in loaded and (base in self.written or self.root in _ON_STACK):
+            writes.append(Write(base, _WRITTEN_BACK))
         return self._made(
             Unit.MANY,
             _reads([base] if base != arm.ARM_REG_PC else [], _EARLY),
@@ -289,12 +292,10 @@ class _Operands:
         )
 
     def _many_base(self) -> int:
-        memory = memory_of(self.instruction)
-        if memory is not None:
-            return int(memory.base)
-        if self.root in ("push", "pop", "vpush", "vpop"):
+        if self.root in _ON_STACK:
             return int(arm.ARM_REG_SP)
-        return self.registers[0]
+        memory = memory_of(self.instruction)
+        return int(memory.base) if memory is not None else self.registers[0]
 
     def _float(self) -> Operation:
         """[jnk0le] single precision; [LLVM] double precision, coarse and not validated."""
