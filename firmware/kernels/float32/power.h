@@ -7,12 +7,9 @@
 #ifndef HWNAS_FLOAT32_POWER_H
 #define HWNAS_FLOAT32_POWER_H
 
-#include <stdint.h>
 #include <string.h>
 
-/* The exponential is infinite from the first of these on, and 0 up to the second. */
-#define LARGEST_EXPONENT 89.0f
-#define LEAST_EXPONENT (-104.0f)
+#include "fixed_point.h"
 
 static inline float float_of_bits(uint32_t bits) {
     float x;
@@ -53,12 +50,15 @@ static inline float power_of_two(int32_t n) {
     return float_of_bits((uint32_t)(n + 127) << 23);
 }
 
+/* exp(x), for x of 0 or less. */
 static inline float exponential(float x) {
-    const float below = x > LARGEST_EXPONENT ? LARGEST_EXPONENT : x;
-    const float bounded = below < LEAST_EXPONENT ? LEAST_EXPONENT : below;
-    const struct power power = power_of(bounded);
-    const int32_t half = power.n >> 1; /* 2^n itself may be no float */
-    return (1.0f + power.rest) * power_of_two(half) * power_of_two(power.n - half);
+    const float least = -104.0f; /* gives 0, as what is below does */
+    const float bounded = x < least ? least : x;
+    /* Hidden from the compiler, which else would have a branch of its own for what is below. */
+    const uint32_t bits = (uint32_t)computed((int32_t)bits_of_float(bounded));
+    const struct power power = power_of(float_of_bits(bits));
+    /* 2^n itself may be smaller than a float can hold with all its digits. */
+    return (1.0f + power.rest) * power_of_two(power.n + 32) * 0x1p-32f;
 }
 
 /* exp(x) - 1, precise around 0, for x of 0 to 80. */
