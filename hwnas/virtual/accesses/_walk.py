@@ -117,14 +117,16 @@ class _Walker:
         self.accesses: list[Access] = []
         self.registers: dict[int, Value | None] = {}
         self._stored: dict[Value, Value | None] = {}
-        self._conditional = False
+        self._condition: int | None = None
+        # What registers hold where a condition is met, by condition and register.
+        self._under: dict[tuple[int, int], Value | None] = {}
         self._single_load = False
         self._after_load = False
         self._pc = 0
 
     def step(self, instruction: Any) -> None:
         """Executes an instruction."""
-        self._conditional = is_conditional(instruction)
+        self._condition = instruction.cc if is_conditional(instruction) else None
         self._after_load = self._single_load
         self._pc = instruction.address + 4
         root = root_of(instruction)
@@ -135,6 +137,8 @@ class _Walker:
             self._many(root, instruction)
         else:
             self._compute(root, instruction)
+        if arm.ARM_REG_CPSR in instruction.regs_access()[1]:
+            self._under.clear()
 
     def _compute(self, root: str, instruction: Any) -> None:
         known: Value | None = None
@@ -209,11 +213,11 @@ class _Walker:
 
     def _note(self, at: Value | None, size: int, is_write: bool) -> None:
         second = self._after_load and self._single_load
-        self.accesses.append(Access(at, size, is_write, self._conditional, second))
+        self.accesses.append(Access(at, size, is_write, self._condition is not None, second))
 
     def _store(self, at: Value | None, size: int, value: Value | None) -> None:
         if at is not None:
-            whole = size == WORD_BYTES and not self._conditional
+            whole = size == WORD_BYTES and self._condition is None
             self._stored[at] = value if whole else None
 
     def _load(self, at: Value | None, size: int, signed: bool) -> Value | None:
@@ -241,6 +245,8 @@ class _Walker:
         return self._pc & ~3
 
     def _get(self, number: int) -> Value | None:
+        if self._condition is not None and (self._condition, number) in self._under:
+            return self._under[self._condition, number]
         if number in self.registers:
             return self.registers[number]
         if number == arm.ARM_REG_PC:
@@ -248,7 +254,11 @@ class _Walker:
         return Value.of(Register(number))
 
     def _set(self, number: int, value: Value | None) -> None:
-        self.registers[number] = None if self._conditional else value
+        if self._condition is not None:
+            self.registers[number], self._under[self._condition, number] = None, value
+            return
+        self.registers[number] = value
+        self._under = {key: held for key, held in self._under.items() if key[1] != number}
 
 
 def _sum(left: Value | None, right: Value | None, factor: int = 1) -> Value | None:

@@ -48,7 +48,7 @@ CORE_MODELS: dict[str, type[BlockModel] | type[EdgeModel[Any]]] = {
     CortexM33.name: CortexM33,
 }
 """Core models by the name that board files give them."""
-FAST_MODE_VERSION = 2
+FAST_MODE_VERSION = 3
 """Rises with every change of how accesses are told at the entry of a block."""
 
 
@@ -93,7 +93,7 @@ def timing_identity(spec: BoardSpec, *, exact: bool = False) -> str:
     Example:
         >>> from hwnas.boards import load_board
         >>> timing_identity(load_board("nucleo_l496zg"))
-        'cortex-m4/1, flash-accelerator/1 (fread 2.75, line 4, caches 32x32 and 8x32), fast/2'
+        'cortex-m4/1, flash-accelerator/1 (fread 2.75, line 4, caches 32x32 and 8x32), fast/3'
     """
     mode = "" if exact else f", fast/{FAST_MODE_VERSION}"
     return f"{core_model(spec).identity}, {memory_model(spec).identity}{mode}"
