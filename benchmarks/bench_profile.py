@@ -12,7 +12,7 @@ from _report import show
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from guests.build import build_c
+from guests.guest_images import build_c
 from networks import resnet20
 from test_profile_calls import COUNTING
 from test_profiling import Tape

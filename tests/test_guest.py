@@ -7,7 +7,7 @@ import math
 import random
 
 import pytest
-from guests.build import BOARDS, M4, START, build_asm, build_c
+from guests.guest_images import BOARDS, M4, START, build_asm, build_c
 from virtual.build import needs_compiler
 
 from hwnas.boards import load_board

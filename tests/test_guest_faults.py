@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from guests.build import BOARDS, M4, START, build_asm, build_c, stripped
+from guests.guest_images import BOARDS, M4, START, build_asm, build_c, stripped
 from virtual.build import needs_compiler
 
 from hwnas.errors import ImageFault, ImageRunError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from guests.build import BOARDS, M4, START, build_asm, build_c
+from guests.guest_images import BOARDS, M4, START, build_asm, build_c
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from virtual.build import COMPILER, needs_compiler

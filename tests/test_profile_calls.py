@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from guests.build import BOARDS, M4, START, build_asm, build_c
+from guests.guest_images import BOARDS, M4, START, build_asm, build_c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual.build import needs_compiler

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from guests.build import BOARDS, M4, START, build_asm, build_c, stripped
+from guests.guest_images import BOARDS, M4, START, build_asm, build_c, stripped
 from networks import separable
 from virtual.build import needs_compiler
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from guests.build import M4, build_c
+from guests.guest_images import M4, build_c
 from virtual.build import needs_compiler
 
 from hwnas.errors import BoardError
