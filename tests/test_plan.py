@@ -198,8 +198,11 @@ def check_steps(network: Network, plan: ExecutionPlan, parsed: Parsed) -> None:
     for i, step in steps:
         node, layer = network.nodes[i], network.nodes[i].layer
         assert step.operator == CODES[layer.operator]
-        assert step.inputs[: len(node.inputs)] == node.inputs
-        check_operand(layer, [parsed.tensors[i] for i in step.inputs[len(node.inputs) :]])
+        operands, values = step.inputs[len(node.inputs) :], step.inputs[: len(node.inputs)]
+        if layer.operand_first:
+            operands, values = step.inputs[:1], step.inputs[1:]
+        assert values == node.inputs
+        check_operand(layer, [parsed.tensors[i] for i in operands])
         if layer.operator is Operator.CONCATENATION:
             assert step.p[:2] == (len(node.inputs), -1 - layer.axis)
         assert step.output == i + 1
@@ -281,7 +284,8 @@ def test_attached_parameters_arrive_where_the_plan_says(network: Network, seed: 
         places = {kind: (getattr(flash_step, kind), getattr(arena_step, kind)) for kind in wanted}
         if given_.operand:
             wanted["operand"] = given_.operand
-            places["operand"] = (flash_step.inputs[-1], arena_step.inputs[-1])
+            at = 0 if network.layers[i].operand_first else -1
+            places["operand"] = (flash_step.inputs[at], arena_step.inputs[at])
             for view, index in zip(parsed, places["operand"], strict=True):
                 assert view.tensors[index].zero_point == given_.operand_zero_point
         for kind, data in wanted.items():
