@@ -470,6 +470,58 @@ def test_agrees_with_the_converter(build: Build) -> None:
     assert signature(network_graph(from_keras(model))) == signature(converter_graph(convert(model)))
 
 
+STEPS = (9, 4)
+NEIGHBOURS: list[tuple[tuple[int, ...], Callable[[Any], Any]]] = [
+    (MAP, lambda x: same_conv()(x)),
+    (MAP, lambda x: same_conv(activation="relu")(x)),
+    (MAP, lambda x: same_conv(groups=2, use_bias=False)(x)),
+    (MAP, lambda x: layers.DepthwiseConv2D(3, depth_multiplier=2)(x)),
+    (MAP, lambda x: layers.SeparableConv2D(3, 3, padding="same")(x)),
+    ((12,), lambda x: layers.Dense(5)(x)),
+    ((12,), lambda x: layers.Dense(5, activation="sigmoid")(x)),
+    (STEPS, lambda x: layers.Conv1D(3, 3, 2)(x)),
+    (STEPS, lambda x: layers.Conv1D(3, 3, padding="causal")(x)),
+    (STEPS, lambda x: layers.DepthwiseConv1D(3)(x)),
+    (STEPS, lambda x: layers.SeparableConv1D(3, 3)(x)),
+    (STEPS, lambda x: layers.MaxPooling1D()(x)),
+    (STEPS, lambda x: layers.GlobalMaxPooling1D()(x)),
+    (MAP, lambda x: layers.MaxPooling2D()(x)),
+    (MAP, lambda x: layers.AveragePooling2D(2)(x)),
+    (MAP, lambda x: layers.GlobalAveragePooling2D()(x)),
+    (MAP, lambda x: layers.GlobalMaxPooling2D(keepdims=True)(x)),
+    (MAP, lambda x: layers.Add()([x, same_conv()(x)])),
+    (MAP, lambda x: layers.Subtract()([layers.ReLU()(x), x])),
+    (MAP, lambda x: layers.Multiply()([x, layers.Activation("sigmoid")(x)])),
+    (MAP, lambda x: layers.Average()([x, same_conv()(x)])),
+    (MAP, lambda x: layers.Concatenate()([x, layers.Activation("tanh")(x)])),
+    (MAP, lambda x: layers.Concatenate(axis=1)([same_conv()(x), x])),
+    (MAP, lambda x: layers.ReLU(6.0)(x)),
+    (MAP, lambda x: layers.LeakyReLU()(x)),
+    (MAP, lambda x: layers.Activation("hard_silu")(x)),
+    (MAP, lambda x: layers.Activation("silu")(x)),
+    (MAP, lambda x: layers.Softmax()(x)),
+    (MAP, lambda x: layers.BatchNormalization()(x)),
+    (MAP, lambda x: layers.ZeroPadding2D(1)(x)),
+    (MAP, lambda x: layers.Reshape((16, 4, 4))(x)),
+    (MAP, lambda x: layers.Flatten()(x)),
+    (MAP, lambda x: layers.Rescaling(0.3, 1.0)(x)),
+    (MAP, lambda x: x * 0.5 - 2.0),
+    (MAP, lambda x: 1.0 - x),
+]
+
+
+@pytest.mark.parametrize(("shape", "part"), NEIGHBOURS)
+def test_a_norm_before_and_behind_each_layer(
+    shape: tuple[int, ...], part: Callable[[Any], Any]
+) -> None:
+    def body(x: Any) -> Any:
+        x = layers.BatchNormalization()(part(layers.BatchNormalization()(layers.ReLU()(x))))
+        return layers.ReLU()(x)
+
+    model = randomize(functional(shape, body))
+    assert signature(network_graph(from_keras(model))) == signature(converter_graph(convert(model)))
+
+
 def test_every_layer_that_is_read_was_compared() -> None:
     """Also of the operations that ``x + y`` and ``keras.ops`` leave in a model."""
     found = {name for build in MODELS for name in classes(build())}
