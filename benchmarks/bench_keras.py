@@ -1,4 +1,4 @@
-"""Reading a Keras model, and what its shapes alone tell: the first steps for every candidate.
+"""Reading a Keras model, what its shapes alone tell, and its plan: the first steps of a candidate.
 
 The model is ResNet-20 as people write it, with a BatchNormalization behind each convolution.
 Tensorflow is loaded before the clock starts. Layers that were priced once are remembered, so the
@@ -23,6 +23,7 @@ from hwnas.arena import plan_network_arena
 from hwnas.cost import layer_cost, static_cost
 from hwnas.keras_io import from_keras, to_keras
 from hwnas.network import Network
+from hwnas.plan import PoolLayout, compile_plan
 
 REPEATS = 50
 Row = tuple[str, list[float], str, str]
@@ -32,6 +33,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     model = resnet20()
     network = from_keras(model)
+    pool = PoolLayout.for_region(1 << 20)
 
     def forgetful() -> None:
         layer_cost.cache_clear()
@@ -44,6 +46,7 @@ def main() -> None:
             ("static cost with arena, new layers", milliseconds(forgetful), "ms", "2 or less"),
             ("the same, known layers", milliseconds(lambda: static_cost(network)), "ms", ""),
             ("its arena alone", milliseconds(lambda: plan_network_arena(network)), "ms", ""),
+            ("its plan", milliseconds(lambda: compile_plan(network, pool=pool)), "ms", "2 or less"),
         ],
     )
     show("other networks", [row for name, make in WHOLE.items() for row in rows_of(name, make())])
