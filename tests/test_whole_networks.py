@@ -24,6 +24,7 @@ from hwnas.boards import load_board
 from hwnas.device import BoardClient
 from hwnas.firmware import find_image
 from hwnas.keras_io import to_keras
+from hwnas.kernels import CMSIS_NN, REFERENCE, KernelSet
 from hwnas.network import Network
 from hwnas.plan import compile_plan
 
@@ -53,36 +54,35 @@ def converted(name: str) -> Model:
     return read_model(convert(keras_model))
 
 
-def run(board: WatchedBoard, client: BoardClient, network: Network, image: Values) -> list[bytes]:
-    """What each step of the loaded plan wrote, in its order."""
-    steps = [i for i, node in enumerate(network.nodes) if not node.layer.is_free]
-    base = client.hello().workspace_base
-    offsets = plan_network_arena(network).value_offsets
-    board.watch(
-        [
-            (base + offsets[i + 1], tensor_bytes(network.shape_of(i + 1), network.dtype_of(i + 1)))
-            for i in steps
-        ]
-    )
-    client.write_tensor(0, image.tobytes())
-    client.run(warmup=0, per_layer=False, fill_inputs=False, step_count=len(steps))
-    return board.outputs
+def places(network: Network, kernels: KernelSet, base: int) -> list[tuple[int, int]]:
+    """Where each step of a plan writes, in its order: an address and a number of bytes."""
+    offsets = plan_network_arena(network, kernels).value_offsets
+    return [
+        (base + offsets[i + 1], tensor_bytes(network.shape_of(i + 1), network.dtype_of(i + 1)))
+        for i, node in enumerate(network.nodes)
+        if not node.layer.is_free
+    ]
 
 
-def differences(board_name: str, model: Model, inputs: list[Values]) -> Iterator[str]:
+def differences(
+    board_name: str, model: Model, inputs: list[Values], kernels: KernelSet = CMSIS_NN
+) -> Iterator[str]:
     """Each layer and input for which the board's output is another one, and how they differ."""
     image, network = find_image(board_name), model.network
-    plan = compile_plan(network, parameters=model.parameters)
+    plan = compile_plan(network, parameters=model.parameters, kernel_set=kernels.name)
     board = WatchedBoard(
         load_board(board_name), image.elf, {image.manifest.parameter_base: plan.parameter_data}
     )
     oracle = interpret_layers(model)
     with BoardClient(board) as client:
         client.load(plan.data)
+        written = places(network, kernels, client.hello().workspace_base)
         for number, values in enumerate(inputs):
             expected = oracle(values)
-            found = run(board, client, network, values)
-            for i, output in zip(plan.step_nodes, found, strict=True):
+            board.watch(written)
+            client.write_tensor(0, values.tobytes())
+            client.run(warmup=0, per_layer=False, fill_inputs=False, step_count=len(written))
+            for i, output in zip(plan.step_nodes, board.outputs, strict=True):
                 wanted = expected[i + 1]
                 given = np.frombuffer(output, wanted.dtype)
                 if (given != wanted).any():
@@ -100,6 +100,13 @@ def test_every_layer_is_exact(name: str, board: str) -> None:
     model = converted(name)
     inputs = images(model.network, 7, input_count(name))
     assert list(differences(board, model, inputs)) == []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_layer_is_exact_without_cmsis_nn(name: str) -> None:
+    model = converted(name)
+    inputs = images(model.network, 7)
+    assert list(differences(BOARDS[0], model, inputs, REFERENCE)) == []
 
 
 @pytest.mark.parametrize("name", WHOLE)
