@@ -29,6 +29,7 @@ SHARES = {"protocol": 0.3, "plan": 0.7}
 RUNS = 10_000_000
 LONGEST_INPUT = 6000
 LONGEST_RUN_S = 20
+LARGEST_BLOCK_MB = 256
 """One input takes a millisecond; an endless loop is found after so many seconds."""
 
 
@@ -98,6 +99,9 @@ def start(
         *limits,
         f"-max_len={LONGEST_INPUT}",
         f"-timeout={LONGEST_RUN_S}",
+        # Of resident memory a process has its parent's peak, a test run's, from the start.
+        "-rss_limit_mb=0",
+        f"-malloc_limit_mb={LARGEST_BLOCK_MB}",
         "-print_final_stats=1",
         f"-artifact_prefix={folder}/{target}-",
         str(corpus),
