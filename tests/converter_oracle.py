@@ -164,8 +164,16 @@ def has_left_out_habit(network: Network) -> bool:
         _moves_a_bias(network, node)
         or _repeats_a_dense_layer(network, node)
         or _loses_a_hard_swish(network, node)
+        or _is_a_mean_of_one(node)
         for node in network.nodes
     )
+
+
+def _is_a_mean_of_one(node: Node) -> bool:
+    """The mean of a single pixel is the pixel: the converter may leave it out."""
+    layer = node.layer
+    single = math.prod(layer.input_shape[:-1]) == 1
+    return layer.operator is Operator.GLOBAL_AVERAGE_POOL2D and single
 
 
 def _moves_a_bias(network: Network, node: Node) -> bool:

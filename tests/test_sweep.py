@@ -175,10 +175,10 @@ def test_a_worker_that_is_killed_is_replaced(table: LookupTable, backend: BoardB
             for pid in children(os.getpid())
             if b"multiprocessing.spawn" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
-        if killed < 2 and len(workers) == 2:  # not while suspects are run one by one
+        if not killed and workers:
             os.kill(random.Random(killed).choice(workers), signal.SIGKILL)
             killed += 1
-    assert killed == 2
+    assert killed == 1
     assert set(table.get(backend.target, LAYERS)) == set(LAYERS)
 
 
