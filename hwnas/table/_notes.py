@@ -9,14 +9,15 @@ from sqlalchemy import Connection, delete, select
 
 from hwnas.network import Layer
 from hwnas.table._records import Accuracy
-from hwnas.table._rows import CHUNK, chunks, insert_subject, upsert
-from hwnas.table._schema import LAYER, accuracies, failures
+from hwnas.table._rows import CHUNK, chunks, insert_layer, insert_target, upsert
+from hwnas.table._schema import accuracies, failures
 from hwnas.target import TargetIdentity
 
 
 def put_failure(connection: Connection, target: TargetIdentity, layer: Layer, reason: str) -> None:
     """Keep why a layer has no row; a newer reason replaces an older one."""
-    insert_subject(connection, LAYER, target, layer)
+    insert_target(connection, target)
+    insert_layer(connection, layer)
     line = {
         "target": target.digest,
         "subject": layer.digest,
@@ -51,7 +52,7 @@ def forget_failures(connection: Connection, target: TargetIdentity, digests: Ite
 
 def put_accuracy(connection: Connection, target: TargetIdentity, found: Accuracy) -> None:
     """Keep how good the rows of a target are for the networks of a space; the last word counts."""
-    insert_subject(connection, None, target, None)
+    insert_target(connection, target)
     upsert(connection, accuracies, {"target": target.digest, **found.to_columns()})
 
 

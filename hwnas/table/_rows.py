@@ -14,6 +14,7 @@ from hwnas.errors import NetworkError, TableError
 from hwnas.network import Layer, Network
 from hwnas.table._records import (
     WHOLE_NETWORK,
+    Conflict,
     LayerRecord,
     NetworkRecord,
     Record,
@@ -68,6 +69,10 @@ class Merged:
         """Whether the table holds, and keeps, another cost."""
         return not same_cost(self.offered, self.stored)
 
+    def conflict(self, line: int | None = None) -> Conflict:
+        """Both costs, for people; ``line`` is that of the imported file."""
+        return Conflict(self.target, self.stored, self.offered, line)
+
 
 def fetch(
     connection: Connection,
@@ -121,7 +126,7 @@ def merge(
         key = (target.digest, columns["digest"])
         subjects[columns["digest"]] = columns
         if target.digest not in identities:
-            identities[target.digest] = {"digest": target.digest, "json": target.canonical()}
+            identities[target.digest] = _target_columns(target)
         if replace or key not in chosen:
             chosen[key] = (target, record)
         keyed.append((key, target, record))
@@ -230,18 +235,14 @@ def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield chunk
 
 
-def insert_subject(
-    connection: Connection,
-    kind: Kind | None,
-    target: TargetIdentity,
-    subject: Layer | Network | None,
-) -> None:
-    """Make sure that a target, and a layer or network if there is one, have their lines."""
-    identity = {"digest": target.digest, "json": target.canonical()}
-    _insert_new(connection, targets, {target.digest: identity})
-    if kind is not None:
-        columns = kind.columns(subject)
-        _insert_new(connection, kind.subjects, {columns["digest"]: columns})
+def insert_target(connection: Connection, target: TargetIdentity) -> None:
+    """Make sure that a target has its line."""
+    _insert_new(connection, targets, {target.digest: _target_columns(target)})
+
+
+def insert_layer(connection: Connection, layer: Layer) -> None:
+    """Make sure that a layer has its line."""
+    _insert_new(connection, layers, {layer.digest: LAYER.columns(layer)})
 
 
 def upsert(connection: Connection, table: Table, line: dict[str, Any]) -> None:
@@ -250,6 +251,10 @@ def upsert(connection: Connection, table: Table, line: dict[str, Any]) -> None:
     keys = [column.name for column in table.primary_key]
     values = {column.name: column for column in insert.excluded if column.name not in keys}
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values), [line])
+
+
+def _target_columns(target: TargetIdentity) -> dict[str, str]:
+    return {"digest": target.digest, "json": target.canonical()}
 
 
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

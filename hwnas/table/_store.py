@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TextIO, cast
 
 from hwnas._closing import Closing
-from hwnas._files import replacing
 from hwnas.errors import TableError
 from hwnas.network import Layer, Network
-from hwnas.table import _jsonl, _notes, _rows, _schema
+from hwnas.table import _exchange, _notes, _rows, _schema
 from hwnas.table._database import Database
-from hwnas.table._files import DAMAGED, is_compressed, reading, writing
 from hwnas.table._messages import Nearest, conflict_message, missing_message, name_layers
 from hwnas.table._records import (
     Accuracy,
-    Conflict,
     ImportReport,
     LayerRecord,
     NetworkRecord,
@@ -27,10 +24,7 @@ from hwnas.target import Provenance, TargetIdentity
 
 CACHED_ROWS: Final = 100_000
 """Rows a target that are kept in memory; beyond it the target's rows are read again."""
-BATCH_ROWS: Final = 1000
-BATCH_BYTES: Final = 8 << 20
 
-_Line = _jsonl.Parsed | _jsonl.ParsedAccuracy
 _Cache = dict[Layer | str, Record]
 Measure = Callable[[Sequence[Layer]], Iterable[LayerRecord]]
 
@@ -397,18 +391,7 @@ class LookupTable(Closing):
         Raises:
             TableError: The database cannot be read, or the file cannot be written.
         """
-        if not isinstance(destination, str | Path):
-            return self._export(destination, targets)
-        path = Path(destination)
-        try:
-            with (
-                replacing(path) as draft,
-                writing(draft, compressed=is_compressed(path)) as stream,
-            ):
-                rows = self._export(stream, targets)
-        except (OSError, ValueError) as error:
-            raise TableError(f"{path}: the export cannot be written ({error})") from error
-        return rows
+        return _exchange.export(self._database, destination, targets)
 
     def import_jsonl(self, path: str | Path) -> ImportReport:
         """Add the rows of an export; rows that are there are never overwritten.
@@ -423,14 +406,7 @@ class LookupTable(Closing):
         Raises:
             TableError: The file cannot be read, or the database cannot be written.
         """
-        report = ImportReport(0, 0, [], [])
-        try:
-            with reading(Path(path)) as stream:
-                for batch in _batches(_jsonl.read_lines(stream), report.malformed):
-                    report = self._import_batch(batch, report)
-        except DAMAGED as error:
-            raise TableError(f"{path}: the import cannot be read ({error})") from error
-        return report
+        return _exchange.import_file(self._database, Path(path))
 
     # --- private -----------------------------------------------------------------------------
 
@@ -446,7 +422,7 @@ class LookupTable(Closing):
         offers = [(target, record) for record in records]
         with self._database.transaction("written", writes=True) as connection:
             merged = _rows.merge(connection, kind, offers, replace=replace)
-            conflicts = [_conflict(entry) for entry in merged if entry.conflicts]
+            conflicts = [entry.conflict() for entry in merged if entry.conflicts]
             if conflicts and not replace:
                 raise TableError(conflict_message(self.label, conflicts))
         if replace:
@@ -461,44 +437,8 @@ class LookupTable(Closing):
             if kind is _schema.LAYER:
                 _notes.forget_failures(connection, target, [record.subject.digest])
             if merged.conflicts and target.provenance is not Provenance.MEASURED:
-                raise TableError(conflict_message(self.label, [_conflict(merged)]))
+                raise TableError(conflict_message(self.label, [merged.conflict()]))
         return merged.stored
-
-    def _import_batch(self, batch: Sequence[_Line], report: ImportReport) -> ImportReport:
-        parsed = [line for line in batch if isinstance(line, _jsonl.Parsed)]
-        merged: list[tuple[int, _rows.Merged]] = []
-        with self._database.transaction("written", writes=True) as connection:
-            for kind in _schema.KINDS:
-                rows = [row for row in parsed if row.kind is kind]
-                entries = _rows.merge(connection, kind, [(row.target, row.record) for row in rows])
-                merged += zip((row.line for row in rows), entries, strict=True)
-            for line in batch:
-                if isinstance(line, _jsonl.ParsedAccuracy):
-                    _notes.put_accuracy(connection, line.target, line.accuracy)
-        conflicts = [_conflict(entry, line) for line, entry in merged if entry.conflicts]
-        added = sum(entry.is_new for _, entry in merged)
-        return ImportReport(
-            report.added + added,
-            report.unchanged + len(merged) - added - len(conflicts),
-            report.conflicts + conflicts,
-            report.malformed,
-        )
-
-    def _export(self, stream: TextIO, targets: Iterable[TargetIdentity] | None) -> int:
-        wanted = None if targets is None else {target.digest for target in targets}
-        rows = 0
-        with self._database.transaction("exported") as connection:
-            for target in _rows.all_targets(connection):
-                if wanted is not None and target.digest not in wanted:
-                    continue
-                stream.write(f"{_jsonl.target_line(target)}\n")
-                for found in _notes.fetch_accuracies(connection, target):
-                    stream.write(f"{_jsonl.accuracy_line(target, found)}\n")
-                for kind in _schema.KINDS:
-                    for row in _rows.stream(connection, kind, target.digest):
-                        stream.write(f"{_jsonl.row_line(kind, row)}\n")
-                        rows += 1
-        return rows
 
 
 def _keep(cache: _Cache, record: Record) -> Record:
@@ -513,32 +453,9 @@ def _costly(layers: Iterable[Layer]) -> list[Layer]:
     return list(dict.fromkeys(layer for layer in layers if not layer.is_free))
 
 
-def _conflict(merged: _rows.Merged, line: int | None = None) -> Conflict:
-    return Conflict(merged.target, merged.stored, merged.offered, line)
-
-
 def _check_provenance(target: TargetIdentity, records: Sequence[Record]) -> None:
     for record in records:
         if record.provenance is not target.provenance:
             raise TableError(
                 f"row: is {record.provenance}, its target {target.provenance}; the two never mix"
             )
-
-
-def _batches(
-    lines: Iterable[_Line | _jsonl.Malformed], malformed: list[tuple[int, str]]
-) -> Iterator[list[_Line]]:
-    """Rows in batches of bounded size; lines that are none go to ``malformed``."""
-    batch: list[_Line] = []
-    size = 0
-    for line in lines:
-        if isinstance(line, _jsonl.Malformed):
-            malformed.append((line.line, line.reason))
-            continue
-        batch.append(line)
-        size += line.size
-        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
