@@ -28,7 +28,6 @@ class ValidationRow:
         network: As it was run.
         whole: Cycles of the end-to-end run.
         layers: Sum of the cycles of its layers, each run alone.
-        steps: How many layers that are.
         macs: True multiply-accumulates.
         paper_flops: By the paper's equations.
         parameters: Weights and biases.
@@ -37,7 +36,6 @@ class ValidationRow:
     network: Network
     whole: int
     layers: int
-    steps: int
     macs: int
     paper_flops: int
     parameters: int
@@ -76,21 +74,17 @@ def compare(evaluator: Evaluator, networks: Iterable[Network]) -> Iterator[Valid
         TableError: The table failed.
     """
     for network in networks:
-        if not evaluator.evaluate(network).verdict.feasible:
+        evaluation = evaluator.evaluate(network)
+        cost = evaluation.cost
+        if not evaluation.verdict.feasible or cost.basis != "network":
             continue
-        by_layers = evaluator.table_cost(network)
-        whole = evaluator.network_cost(network)
-        if whole.basis != "network":
-            continue
-        static = static_cost(network)
         yield ValidationRow(
             network,
-            whole.cycles,
-            by_layers.cycles,
-            len(by_layers.layers),
-            static.macs,
-            static.paper_flops,
-            static.parameters,
+            cost.cycles,
+            sum(row.cycles for row in cost.layers),
+            cost.macs,
+            static_cost(network).paper_flops,
+            cost.parameters,
         )
 
 

@@ -21,13 +21,11 @@ def warm_up(table: LookupTable, target: TargetIdentity) -> int:
     Raises:
         TableError: The table cannot be written, or a file that ships is damaged.
     """
-    if target in table.targets():
-        return 0
     try:
         path = data_dir("lut") / f"{target.board}.jsonl.gz"
     except HwnasError:
         return 0  # an installation without tables
-    if not path.is_file() or not states_target(path, target):
+    if not path.is_file() or target in table.targets() or not states_target(path, target):
         return 0
     report = table.import_jsonl(path)
     if report.malformed or report.conflicts:

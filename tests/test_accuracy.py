@@ -25,7 +25,7 @@ def small() -> Network:
 
 
 def row(whole: int, layers: int, macs: int) -> ValidationRow:
-    return ValidationRow(small(), whole, layers, 1, macs, 2 * macs, 3)
+    return ValidationRow(small(), whole, layers, macs, 2 * macs, 3)
 
 
 def test_figures_are_those_worked_out_by_hand() -> None:
