@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
-from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from hwnas.errors import NetworkError
 from hwnas.network import (
@@ -23,6 +21,13 @@ from hwnas.network import (
 from hwnas.sweep._layers import WantedLayers
 
 MOST_NUMBERS: Final = 65_536
+_OPERATORS: Final = (
+    Operator.CONV2D,
+    Operator.DEPTHWISE_CONV2D,
+    Operator.DENSE,
+    Operator.MAX_POOL2D,
+    Operator.AVERAGE_POOL2D,
+)
 _RANGE: Final = re.compile(r"(\d+)(?::(\d+))?(?::(\d+))?")
 
 
@@ -90,16 +95,15 @@ def grid_layers(grid: Grid) -> WantedLayers:
         >>> [layer.describe() for layer in grid_layers(grid).layers]
         ['dense 8 -> 4', 'dense 9 -> 4']
     """
-    make = _MAKERS.get(grid.operator)
-    if make is None:
-        known = ", ".join(_MAKERS)
+    if grid.operator not in _OPERATORS:
+        known = ", ".join(_OPERATORS)
         raise NetworkError(f"{grid.operator} has no grid; those that have one: {known}")
     layers: dict[Layer, None] = {}
     reason: NetworkError | None = None
     points = product(grid.sizes, grid.kernels, grid.strides, grid.out_channels, grid.in_channels)
     for size, kernel, stride, filters, channels in points:
         try:
-            layers[make(grid, size, kernel, stride, filters, channels)] = None
+            layers[_layer(grid, size, kernel, stride, filters, channels)] = None
         except NetworkError as error:
             reason = error
     if not layers:
@@ -107,50 +111,18 @@ def grid_layers(grid: Grid) -> WantedLayers:
     return WantedLayers(tuple(layers), 0, 1.0)
 
 
-def _conv2d(grid: Grid, size: int, kernel: int, stride: int, filters: int, channels: int) -> Layer:
-    return conv2d(
-        (size, size, channels), filters, kernel, strides=stride, padding=grid.padding,
-        activation=grid.activation, dtype=grid.dtype,
-    )  # fmt: skip
-
-
-def _depthwise(
-    grid: Grid, size: int, kernel: int, stride: int, filters: int, channels: int
-) -> Layer:
-    return depthwise_conv2d(
-        (size, size, channels), kernel, strides=stride, padding=grid.padding,
-        activation=grid.activation, dtype=grid.dtype,
-    )  # fmt: skip
-
-
-def _dense(grid: Grid, size: int, kernel: int, stride: int, filters: int, channels: int) -> Layer:
-    return dense((channels,), filters, activation=grid.activation, dtype=grid.dtype)
-
-
-def _max_pool(
-    grid: Grid, size: int, kernel: int, stride: int, filters: int, channels: int
-) -> Layer:
-    return max_pool2d(
-        (size, size, channels), kernel, strides=stride, padding=grid.padding, dtype=grid.dtype
-    )
-
-
-def _average_pool(
-    grid: Grid, size: int, kernel: int, stride: int, filters: int, channels: int
-) -> Layer:
-    return average_pool2d(
-        (size, size, channels), kernel, strides=stride, padding=grid.padding, dtype=grid.dtype
-    )
-
-
-_MAKERS: Final[Mapping[Operator, Callable[[Grid, int, int, int, int, int], Layer]]] = (
-    MappingProxyType(
-        {
-            Operator.CONV2D: _conv2d,
-            Operator.DEPTHWISE_CONV2D: _depthwise,
-            Operator.DENSE: _dense,
-            Operator.MAX_POOL2D: _max_pool,
-            Operator.AVERAGE_POOL2D: _average_pool,
-        }
-    )
-)
+def _layer(grid: Grid, size: int, kernel: int, stride: int, filters: int, channels: int) -> Layer:
+    shape = (size, size, channels)
+    window: dict[str, Any] = {"strides": stride, "padding": grid.padding, "dtype": grid.dtype}
+    fused: dict[str, Any] = {"activation": grid.activation}
+    match grid.operator:
+        case Operator.CONV2D:
+            return conv2d(shape, filters, kernel, **window, **fused)
+        case Operator.DEPTHWISE_CONV2D:
+            return depthwise_conv2d(shape, kernel, **window, **fused)
+        case Operator.MAX_POOL2D:
+            return max_pool2d(shape, kernel, **window)
+        case Operator.AVERAGE_POOL2D:
+            return average_pool2d(shape, kernel, **window)
+        case _:
+            return dense((channels,), filters, dtype=grid.dtype, **fused)

@@ -32,15 +32,6 @@ class BoardChoice:
         return open_backend(self.board, kernel_set=self.kernel_set, variant=self.variant)
 
 
-def outcome_of(backend: BoardBackend, layer: Layer) -> SweepOutcome:
-    """Run a layer; a board or a layer that fails is an outcome as well."""
-    try:
-        (record,) = backend.measure_layers([layer])
-    except HwnasError as error:
-        return failure(layer, error)
-    return SweepOutcome(layer, record)
-
-
 def failure(layer: Layer, error: HwnasError) -> SweepOutcome:
     """The outcome of a layer that failed."""
     return SweepOutcome(layer, None, f"{type(error).__name__}: {error}")
@@ -53,5 +44,9 @@ def board_of_this_process(choice: BoardChoice) -> BoardBackend:
 
 
 def run_here(choice: BoardChoice, layer: Layer) -> SweepOutcome:
-    """Run a layer on this process's own board."""
-    return outcome_of(board_of_this_process(choice), layer)
+    """Run a layer on this process's own board; one that fails is an outcome as well."""
+    try:
+        (record,) = board_of_this_process(choice).measure_layers([layer])
+    except HwnasError as error:
+        return failure(layer, error)
+    return SweepOutcome(layer, record)
