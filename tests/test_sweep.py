@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -290,23 +292,42 @@ def test_a_layer_that_does_not_fit_with_others_is_run_alone(backend: BoardBacken
 # --- the command -----------------------------------------------------------------------------
 
 
+ENDLESS = [
+    "--op", "conv2d", "--in-channels", "8:24", "--out-channels", "16:47", "--kernel", "3",
+    "--size", "32", "--workers", "2",
+]  # fmt: skip
+"""More than a minute of work: the sweeps that are stopped here never reach its end."""
+PART = [*ENDLESS, "--in-channels", "24", "--out-channels", "16:46:10"]
+"""A part of that which lies all over it."""
+IN_FLIGHT = 4
+"""Layers that two workers have in hand: as many at work, as many waiting."""
+KILLS = int(os.environ.get("HWNAS_SWEEP_KILLS", "8"))
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "hwnas.cli", "sweep", "--board", BOARD, *arguments]
 
 
+def told(folder: Path, *arguments: str) -> dict[str, Any]:
+    """What a sweep that comes to its end says of itself."""
+    done = subprocess.run(
+        command(*arguments, "--json"), cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def goes_on(folder: Path) -> None:
+    """The table that a stopped sweep left knows what it has, and gets the rest."""
+    before = told(folder, *PART, "--dry-run")
+    after = told(folder, *PART)
+    assert (after["known"], after["measured"]) == (before["known"], before["missing"])
+    assert after["failed"] == 0 and told(folder, *PART, "--dry-run")["missing"] == 0
+
+
 def test_an_interrupted_sweep_goes_on(tmp_path: Path) -> None:
-    arguments = [
-        "--op",
-        "dense",
-        "--in-channels",
-        "64:163",
-        "--out-channels",
-        "8",
-        "--workers",
-        "2",
-    ]
     first = subprocess.Popen(
-        command(*arguments), cwd=tmp_path, start_new_session=True,
+        command(*ENDLESS), cwd=tmp_path, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 90
@@ -315,42 +336,47 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path) -> None:
     os.killpg(first.pid, signal.SIGINT)
     said = first.communicate(timeout=60)[0]
     assert first.returncode == 130, said
-    before = rows(tmp_path)
-    assert 5 <= before < 100
-    done = subprocess.run(
-        command(*arguments, "--json"), cwd=tmp_path, capture_output=True, text=True,
-        timeout=120,
-    )  # fmt: skip
-    told = json.loads(done.stdout)
-    assert (told["known"], told["measured"], told["failed"]) == (before, 100 - before, 0)
-    assert rows(tmp_path) == 100
+    assert 5 <= rows(tmp_path) == told(tmp_path, *ENDLESS, "--dry-run")["known"]
+    goes_on(tmp_path)
 
 
-def test_a_killed_sweep_takes_its_workers_along_and_goes_on(tmp_path: Path) -> None:
-    arguments = ["--op", "dense", "--in-channels", "64:163", "--workers", "2"]
-    before = 0
-    for turn in range(3):
+def test_a_sweep_killed_at_random_points_runs_again_what_was_in_flight(tmp_path: Path) -> None:
+    """``HWNAS_SWEEP_KILLS`` tells how often it is killed."""
+    source, log = random.Random(0), tmp_path / "log"
+    begun = Counter[str]()
+    stored = first_row_s = 0.0
+    for kill in range(KILLS):
+        start, before = time.monotonic(), rows(tmp_path)
         sweep = subprocess.Popen(
-            command(*arguments), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and rows(tmp_path) < before + 3:
-            time.sleep(0.02)
-        time.sleep(random.Random(turn).random() / 10)
+            [sys.executable, str(Path(__file__).with_name("killed_sweep.py")), str(log),
+             "sweep", "--board", BOARD, *ENDLESS],
+            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        # The first is killed when rows are there, which tells how long that takes.
+        end = start + (source.uniform(0, 2 * first_row_s) if kill else 90)
+        while time.monotonic() < end and (kill or rows(tmp_path) < 3):
+            time.sleep(0.01)
+        first_row_s = first_row_s or time.monotonic() - start
         workers = children(sweep.pid)
         sweep.kill()
-        sweep.wait()
-        assert before + 3 <= rows(tmp_path) < 100
-        before = rows(tmp_path)
-        deadline = time.monotonic() + 30
-        while any(map(is_alive, workers)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert workers and not any(map(is_alive, workers))
-    done = subprocess.run(
-        command(*arguments, "--json"), cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    told = json.loads(done.stdout)
-    assert (told["known"], told["measured"], told["failed"]) == (before, 100 - before, 0)
+        assert sweep.wait() == -signal.SIGKILL
+        wait_for_the_end_of(workers)
+        stored = rows(tmp_path)
+        now = Counter(log.read_text().splitlines())
+        again = [name for name in now - begun if name in begun]
+        assert len(again) <= IN_FLIGHT and before <= stored >= len(now) - IN_FLIGHT
+        begun = now
+    assert stored >= 3
+    assert max(begun.values()) <= KILLS and begun.total() - len(begun) <= IN_FLIGHT * KILLS
+    goes_on(tmp_path)
+
+
+def wait_for_the_end_of(workers: Sequence[int]) -> None:
+    """Workers go with their parent, even where it was killed."""
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
 
 
 def is_alive(pid: int) -> bool:

@@ -68,8 +68,8 @@ class ProcessRunner:
         try:
             while waiting or handed_out:
                 while waiting and len(handed_out) < _AHEAD * self._workers:
-                    layer = waiting.popleft()
-                    handed_out[executor.submit(run_here, self._choice, layer)] = layer
+                    future = executor.submit(run_here, self._choice, waiting[0])
+                    handed_out[future] = waiting.popleft()
                 done, _ = wait(handed_out, return_when=FIRST_COMPLETED)
                 for future in done:
                     outcome = future.result()
