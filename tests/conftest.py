@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import networks
 import pytest
 from hypothesis import settings
+from space_files import HEAD
 
 from hwnas.backend import BoardBackend, open_backend
 from hwnas.network import Network
+from hwnas.spaces import DeclaredSpace, load_space
 
 # CI must say of a change what it would have said yesterday; people's runs go on searching.
 settings.register_profile("ci", derandomize=True, print_blob=True)
@@ -29,3 +33,15 @@ def backend() -> Iterator[BoardBackend]:
 def lenet() -> Network:
     """The paper's LeNet: 274,656 MACs, 81,194 parameters."""
     return networks.lenet()
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Any:
+    """Writes a search space and loads it."""
+
+    def write(text: str, head: str = HEAD) -> DeclaredSpace:
+        path = tmp_path / "small.yaml"
+        path.write_text(head + text)
+        return load_space(path)
+
+    return write
