@@ -37,7 +37,6 @@ FACTS_END: Final = 20
 FIRST_EDGE: Final = 21
 EDGE_FACTS: Final = 22
 EDGE_FACTS_END: Final = 23
-FUNCTIONS: Final = 24
 FRAMES: Final = 25
 """Offset of the stack's first frame, which stands for the outside."""
 FRAMES_END: Final = 26

@@ -25,7 +25,7 @@ from hwnas.virtual.timing import CoreCaches, memory_model
 
 PAGE_BYTES: Final = 1024
 _ERASED: Final = b"\xff"
-_NOWHERE: Final = 0xFFFF_FFFE
+NOWHERE: Final = 0xFFFF_FFFE
 _THUMB: Final = 1
 _WORD_BYTES: Final = 4
 _HOST_PAGE_BYTES: Final = 1 << 16
@@ -70,8 +70,8 @@ class Machine:
         self._spec = spec
         self._image = image
         flash = np.frombuffer(_fill_flash(spec, image, data), np.uint8)
-        self.code_bytes = _code_bytes(spec, image)
-        self.code = flash[: self.code_bytes].tobytes()
+        code_bytes = _code_bytes(spec, image)
+        self.code = flash[:code_bytes].tobytes()
         self.counters = self.make_counters()
         # With UC_MODE_MCLASS the model would be ignored.
         self._flash = SharedMemory(spec.flash.base, _shared(spec.flash.size_bytes))
@@ -83,11 +83,11 @@ class Machine:
         read, write, run = (
             unicorn_const.UC_PROT_READ, unicorn_const.UC_PROT_WRITE, unicorn_const.UC_PROT_EXEC,
         )  # fmt: skip
-        base, rest = spec.flash.base, spec.flash.size_bytes - self.code_bytes
-        engine.mem_map_ptr(base, self.code_bytes, read | run, self._flash.pointer)
+        base, rest = spec.flash.base, spec.flash.size_bytes - code_bytes
+        engine.mem_map_ptr(base, code_bytes, read | run, self._flash.pointer)
         if rest:
-            pointer = self._flash.pointer + self.code_bytes
-            engine.mem_map_ptr(base + self.code_bytes, rest, read, pointer)
+            pointer = self._flash.pointer + code_bytes
+            engine.mem_map_ptr(base + code_bytes, rest, read, pointer)
         engine.mem_map_ptr(spec.ram.base, spec.ram.size_bytes, read | write, self._ram.pointer)
         engine.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._note_access)
         # Without a cycle model, accesses need not be counted; hooks on them cost most of the speed.
@@ -155,24 +155,28 @@ class Machine:
             BoardError: The code faulted, or did what the virtual board does not model.
         """
         self.counters.blocks_left = blocks
-        with held_back(self.stop):
-            self._run()
-
-    def _run(self) -> None:
-        try:
-            self._engine.emu_start(self._pc | _THUMB, _NOWHERE)
-        except unicorn.UcError as error:
-            # What a register refused comes first: the rest of its block ran on a made-up value.
-            if self._refusal is None:
-                raise self._fault(self._bad_access or str(error)) from error
+        error = self._emulate(NOWHERE)
+        # What a register refused comes first: the rest of its block ran on a made-up value.
         if self._refusal is not None:
             raise type(self._refusal)(f"{self._refusal} {self._where()}") from self._refusal
+        if error is not None:
+            raise self._fault(self._bad_access or str(error)) from error
         self.counters.check()
-        self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
         if self.counters.is_full:
             raise self._fault("more different blocks of code ran than can be counted")
         if self.counters.blocks_left > 0:
             raise self._fault("the core went to sleep, and nothing can wake it")
+
+    def _emulate(self, until: int) -> unicorn.UcError | None:
+        """Runs until something stops it; the emulator's error, or ``None``."""
+        with held_back(self.stop):
+            try:
+                self._engine.emu_start(self._pc | _THUMB, until)
+            except unicorn.UcError as error:
+                return error
+            finally:
+                self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
+        return None
 
     def stop(self) -> None:
         """Ends :meth:`run` before the next block of code."""

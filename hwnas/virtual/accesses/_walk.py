@@ -61,14 +61,12 @@ class Access:
         address: Where; ``None`` where that cannot be told.
         size: In bytes.
         is_write: Whether it is a store.
-        is_conditional: Whether it is executed under a condition.
         is_second_load: Whether its instruction and the one before load a single value each.
     """
 
     address: Value | None
     size: int
     is_write: bool
-    is_conditional: bool
     is_second_load: bool
 
 
@@ -213,7 +211,7 @@ class _Walker:
 
     def _note(self, at: Value | None, size: int, is_write: bool) -> None:
         second = self._after_load and self._single_load
-        self.accesses.append(Access(at, size, is_write, self._condition is not None, second))
+        self.accesses.append(Access(at, size, is_write, second))
 
     def _store(self, at: Value | None, size: int, value: Value | None) -> None:
         if at is not None:

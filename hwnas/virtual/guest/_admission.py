@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from capstone import arm
@@ -40,14 +40,16 @@ class Admission:
         start = address - self._base
         return list(self._decoder.disasm(self._code[start : start + size], address))
 
-    def refusal(self, address: int, size: int) -> tuple[int, str] | None:
+    def refusal(
+        self, instructions: Sequence[Any], address: int, size: int
+    ) -> tuple[int, str] | None:
         """The first instruction of a block that the core would not execute, and why.
 
         Args:
+            instructions: Of the block, up to where its bytes are none.
             address: Of the block.
             size: Of the block, in bytes.
         """
-        instructions = self.decode(address, size)
         stores = False
         for instruction in instructions:
             if not self._set.has(instruction):
@@ -66,15 +68,15 @@ class Admission:
             return end, f"the bytes there are no instruction that a {self._set.core} has"
         return None
 
-    def is_endless(self, address: int, size: int) -> bool:
+    @staticmethod
+    def is_endless(instructions: Sequence[Any]) -> bool:
         """Whether a block does nothing but branch to itself."""
-        instructions = self.decode(address, size)
         first = instructions[0]
         return (
             len(instructions) == 1
             and first.insn_name() == "b"
             and first.cc in (arm.ARM_CC_AL, arm.ARM_CC_INVALID)
-            and first.operands[0].imm == address
+            and first.operands[0].imm == first.address
         )
 
 

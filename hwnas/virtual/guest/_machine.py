@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import unicorn
 from unicorn import arm_const, unicorn_const
 
 from hwnas.boards import BoardSpec
@@ -20,10 +19,9 @@ from hwnas.virtual.guest._layout import GuestLayout
 from hwnas.virtual.guest._semihosting import SEMIHOSTING_CALL, Semihosting
 from hwnas.virtual.guest._setup import GuestSetup
 from hwnas.virtual.guest._stop import Stop, StopReason
-from hwnas.virtual.machine import Machine
+from hwnas.virtual.machine import NOWHERE, Machine
 from hwnas.virtual.watch import Watch, ends_in_call
 
-_NOWHERE: Final = 0xFFFF_FFFE
 _THUMB: Final = 1
 _THUMB_STATE: Final = 1 << 5
 """In CPSR, as the emulator shows it."""
@@ -55,7 +53,7 @@ class GuestMachine(Machine):
         super().__init__(spec, layout.in_flash, setup.flash_data, exact=setup.exact)
         for segment in layout.in_ram:
             self.write(segment.address, segment.data)
-        self._until = _NOWHERE if setup.until is None else setup.until
+        self._until = NOWHERE if setup.until is None else setup.until
         self._ending: StopReason | None = None
         self._failure: ImageRunError | None = None
         self._interrupt: int | None = None
@@ -164,7 +162,8 @@ class GuestMachine(Machine):
                 self._ending = StopReason.UNTIL
                 break
             self._interrupt = None
-            error = self._emulate()
+            stopped = self._emulate(self._until)
+            error = None if stopped is None else int(stopped.errno)
             if self._failure is not None:
                 raise self._failure
             refused = self._refused
@@ -192,16 +191,6 @@ class GuestMachine(Machine):
         """The stop that a reason makes where the core is."""
         return Stop(reason, self._pc, self._image.place(self._pc), self._semihosting.exit_code)
 
-    def _emulate(self) -> int | None:
-        """Runs until something stops it; the emulator's error, or ``None``."""
-        try:
-            self._engine.emu_start(self._pc | _THUMB, self._until)
-        except unicorn.UcError as error:
-            return int(error.errno)
-        finally:
-            self._pc = self._engine.reg_read(arm_const.UC_ARM_REG_PC)
-        return None
-
     def _admit(self, address: int, size: int) -> Sequence[int]:
         """Called by the hook on blocks before a block runs for the first time."""
         counters = self.counters
@@ -213,12 +202,13 @@ class GuestMachine(Machine):
         if not self._is_thumb():
             self.fail(even_branch(address))
             return ()
-        self._refused = self._admission.refusal(address, size)
+        instructions = self.decode(address, size)
+        self._refused = self._admission.refusal(instructions, address, size)
         if self._refused is not None:
             # The block runs all the same, as the last one: what stands before may fail first.
             counters.blocks_left = 1
             return ()
-        if self._admission.is_endless(address, size):
+        if self._admission.is_endless(instructions):
             self.end(StopReason.SELF_BRANCH)
         return self._told(address, size)
 
