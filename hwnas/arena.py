@@ -210,7 +210,7 @@ def network_requests(
         made = step + 1
         source = node.inputs[0] if node.layer.is_free else None
         if source is None and node.layer.operator in IN_PLACE:
-            source = _overwritten(node, step, made, sizes, last_read, reuse)
+            source = _overwritten(node, step, sizes, last_read, reuse)
         if source is None:
             buffer_of.append(len(requests))
             requests.append(BufferRequest(sizes[made], step, last_read[made]))
@@ -241,14 +241,14 @@ def _last_reads(network: Network) -> list[int]:
 
 
 def _overwritten(
-    node: Node, step: int, made: int, sizes: list[int], last_read: list[int], reuse: Reuse
+    node: Node, step: int, sizes: list[int], last_read: list[int], reuse: Reuse
 ) -> int | None:
     """The input in whose place a node's output may be written, if there is one."""
     if reuse is Reuse.NONE:
         return None
     inputs = node.inputs if reuse is Reuse.FIRST else node.inputs[::-1]
     for value in inputs:
-        if sizes[value] == sizes[made] and last_read[value] == step:
+        if sizes[value] == sizes[step + 1] and last_read[value] == step:
             return value
     return None
 
@@ -277,12 +277,14 @@ def plan_network_arena(network: Network, kernels: KernelSet | None = None) -> Ne
 
 def _best_layout(network: Network, kernels: KernelSet | None) -> tuple[ArenaLayout, list[int]]:
     """Over the ways to reuse inputs; the first is taken where it cannot be beaten."""
-    requests, buffer_of = network_requests(network, kernels)
-    best = plan_arena(requests), buffer_of
-    if best[0].arena_bytes <= fullest_step_bytes(requests):
+    first, buffer_of = network_requests(network, kernels)
+    best = plan_arena(first), buffer_of
+    if best[0].arena_bytes <= fullest_step_bytes(first):
         return best
     for reuse in (Reuse.LAST, Reuse.NONE):
         requests, buffer_of = network_requests(network, kernels, reuse)
+        if requests == first:
+            continue
         layout = plan_arena(requests)
         if layout.arena_bytes < best[0].arena_bytes:
             best = layout, buffer_of

@@ -21,7 +21,7 @@ from hwnas.cost import layer_cost, static_cost
 from hwnas.errors import BudgetError, PlanError
 from hwnas.firmware import DEFAULT_VARIANT, Variant
 from hwnas.kernels import CMSIS_NN
-from hwnas.network import Layer, Network, Operator
+from hwnas.network import CONVOLUTIONS, Layer, Network
 from hwnas.shipped import warm_up
 from hwnas.table import LookupTable
 from hwnas.target import Provenance
@@ -140,9 +140,8 @@ class HardwareCost:
         """
         if not self.layers:
             raise ValueError("as_tflm needs a cost with layers; evaluate on table or board first")
-        convolutions = (Operator.CONV2D, Operator.DEPTHWISE_CONV2D)
         channels = sum(
-            row.layer.output_shape[-1] for row in self.layers if row.layer.operator in convolutions
+            row.layer.output_shape[-1] for row in self.layers if row.layer.operator in CONVOLUTIONS
         )
         cycles = self.cycles + TFLM_OPERATOR_CYCLES * len(self.layers)
         latency_ms = cycles / self.clock_hz * 1e3

@@ -12,6 +12,7 @@ import numpy as np
 
 from hwnas.arena import tensor_bytes
 from hwnas.device.client import BoardClient
+from hwnas.kernels import KERNEL_SETS
 from hwnas.network import (
     DType,
     Layer,
@@ -57,7 +58,6 @@ _SCALE: Final = 0.1
 _ZERO_POINT: Final = -3
 _DEVIATION: Final = 74.0
 """Standard deviation of uniform int8 values: it brings sums back to int8."""
-_INT8_SETS: Final = ("cmsis_nn", "reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,22 @@ class KernelCase:
     Attributes:
         layer: What is computed.
         crc32: Of the output's bytes.
-        kernel_sets: The sets that must compute it.
         fused_crc32: Of what code gives that rounds a product and a sum at once, as compilers make
             it for the Cortex-M7; ``None`` where that is the same.
     """
 
     layer: Layer
     crc32: int
-    kernel_sets: tuple[str, ...] = _INT8_SETS
     fused_crc32: int | None = None
 
     def accepts(self, output: bytes) -> bool:
         """Whether this is what the kernel must compute."""
         return zlib.crc32(output) in (self.crc32, self.fused_crc32)
+
+    @property
+    def kernel_sets(self) -> tuple[str, ...]:
+        """The sets that must compute it: all of its type."""
+        return tuple(name for name, of in KERNEL_SETS.items() if of.dtype is self.layer.dtype)
 
     def describe(self) -> str:
         """Short text for people."""
@@ -88,7 +91,7 @@ class KernelCase:
 
 
 def _floats_case(layer: Layer, crc32: int, fused_crc32: int | None = None) -> KernelCase:
-    return KernelCase(replace(layer, dtype=DType.FLOAT32), crc32, ("float32",), fused_crc32)
+    return KernelCase(replace(layer, dtype=DType.FLOAT32), crc32, fused_crc32)
 
 
 KERNEL_CASES: Final = (
@@ -171,11 +174,9 @@ def kernel_plan(layer: Layer, kernel_set: str | None = None) -> tuple[ExecutionP
         placement="arena",
         kernel_set=kernel_set,
     )
-    image = _stream("input", math.prod(network.input_shape))
-    if network.dtype_of(0) is DType.FLOAT32:
-        floats = np.frombuffer(image, np.int8).astype("<f4") * np.float32(0.13)
-        return plan, floats.tobytes()
-    return plan, image
+    count = math.prod(network.input_shape)
+    floats = network.dtype_of(0) is DType.FLOAT32
+    return plan, _floats("input", count, 0.13) if floats else _stream("input", count)
 
 
 def kernel_parameters(network: Network) -> NetworkParameters:

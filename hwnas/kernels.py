@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from hwnas.errors import PlanError
-from hwnas.network import DType, Layer, Operator
+from hwnas.network import BINARY, ELEMENTWISE, DType, Layer, Operator
 
 LARGEST_SIDE: Final = 0x7FFF
 """Largest height and width of a feature map and of a window: the kernels keep positions along an
@@ -169,21 +169,7 @@ def scratch_bytes(layer: Layer, kernels: KernelSet = CMSIS_NN) -> int:
     return 0
 
 
-IN_PLACE: Final = frozenset(
-    {
-        Operator.SOFTMAX,
-        Operator.RELU,
-        Operator.RELU6,
-        Operator.LEAKY_RELU,
-        Operator.LOGISTIC,
-        Operator.TANH,
-        Operator.HARD_SWISH,
-        Operator.REQUANTIZE,
-        Operator.ADD,
-        Operator.SUB,
-        Operator.MUL,
-    }
-)
+IN_PLACE: Final = ELEMENTWISE | BINARY | {Operator.SOFTMAX, Operator.REQUANTIZE}
 """Operators whose kernels may write their output over an input of its size: each element is read
 before the one in its place is written (firmware/src/check_memory.c)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hwnas._databases import explain, label_of, read_url
 from hwnas.errors import HwnasError, StudyError
 from hwnas.evaluator import Rung
-from hwnas.objective import METRIC, HardwareObjective
+from hwnas.objective import HardwareObjective
 from hwnas.trial_record import (
     FAILURE,
     INVALID,
@@ -214,11 +214,6 @@ def ledger(study: optuna.Study) -> Ledger:
     )
 
 
-def metric_names(objectives: Sequence[str]) -> list[str]:
-    """Names for Optuna's dashboard and plots."""
-    return [name if name == METRIC else name.replace("_", " ") for name in objectives]
-
-
 def _parse(storage: str, name: str) -> URL:
     try:
         return read_url(storage)
@@ -286,7 +281,7 @@ def _claim(study: optuna.Study, objective: HardwareObjective) -> None:
     known = study.user_attrs.get(CONFIG_ATTRIBUTE)
     if known is None:
         with _unwarned():
-            study.set_metric_names(metric_names(objective.objectives))
+            study.set_metric_names([name.replace("_", " ") for name in objective.objectives])
         study.set_user_attr(CONFIG_ATTRIBUTE, config)
         return
     differing = [key for key in config if known.get(key) != config[key]]

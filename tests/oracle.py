@@ -56,7 +56,6 @@ from hwnas.plan import (
     layer_parameters,
 )
 
-Int8 = npt.NDArray[np.int8]
 Values = npt.NDArray[np.int8] | npt.NDArray[np.float32]
 """Of a network's ends; floats at those of a network that quantizes or dequantizes."""
 EXACT_KERNELS = (CMSIS_NN.name, REFERENCE.name)

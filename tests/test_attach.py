@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import hwnas
 from wire import WiredBoard
 
 from hwnas.backend import SILICON, Repeats, open_backend, virtual_client
@@ -131,12 +130,6 @@ def test_a_reading_is_judged_with_its_uncertainty() -> None:
 def test_the_evaluator_takes_a_port(wired: WiredBoard) -> None:
     with Evaluator.for_board(BOARD.name, port=wired.port) as evaluator:
         assert evaluator.backend.target.provenance is Provenance.MEASURED
-
-
-def hwnas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hwnas.cli", *arguments], capture_output=True, text=True, cwd=cwd
-    )
 
 
 def test_the_command_line_measures_and_tests_what_is_behind_a_port(

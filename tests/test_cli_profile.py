@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from command_line import hwnas, refused
 from guests.guest_images import M4, START, build_asm, build_c
-from test_cli import hwnas, refused
 from typer.testing import CliRunner, Result
 from virtual.build import needs_compiler
 

@@ -6,13 +6,12 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import hwnas
 
 from hwnas.backend import BoardBackend
 from hwnas.boards import BoardSpec, list_boards, load_board
@@ -37,12 +36,6 @@ def commands(document: str) -> list[list[str]]:
     """The ``hwnas`` lines in blocks without a language, split into words."""
     lines = "\n".join(blocks(document, "")).splitlines()
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("hwnas ")]
-
-
-def hwnas(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hwnas.cli", *words], cwd=cwd, capture_output=True, text=True
-    )
 
 
 def train(model: Any, trial: Any) -> float:

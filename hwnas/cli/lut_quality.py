@@ -34,7 +34,7 @@ from hwnas.errors import TableError
 from hwnas.evaluator import Evaluator
 from hwnas.firmware import Optimization, Variant
 from hwnas.kernels import CMSIS_NN
-from hwnas.report import picture_path
+from hwnas.report import picture_path, plot_diff, plot_validation
 from hwnas.snapping import snap
 from hwnas.spaces import load_space, random_networks
 from hwnas.table import LookupTable, diff_targets, same_cost, select_target
@@ -56,8 +56,6 @@ def diff(
         targets = store.targets()
         found = diff_targets(store, select_target(targets, first), select_target(targets, second))
     if plot is not None:
-        from hwnas.report import plot_diff
-
         plot_diff(found, plot)
     if as_json:
         print_json(found.to_dict())
@@ -132,7 +130,6 @@ def check(
             now = again[row.layer].cycles_median
             console.print(
                 f"{row.layer.describe()}: {row.cycles_median:,} cycles in the table, {now:,} now",
-                markup=False,
             )
         console.print(f"{len(chosen) - len(drifted)} of {len(chosen)} layers are as stored")
     if drifted:
@@ -200,8 +197,6 @@ def validate(
                 )
             console.print(shown)
     if plot is not None:
-        from hwnas.report import plot_validation
-
         plot_validation(all_rows, plot, f"{board}, {target.provenance}")
         console.print(f"plot: {plot}", soft_wrap=True)
     if as_json:

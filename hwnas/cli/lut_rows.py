@@ -36,10 +36,7 @@ def show(
         print_json(
             {
                 "target": meant.to_dict(),
-                "accuracy": [
-                    {**found.to_columns(), "created_at": found.created_at.isoformat()}
-                    for found in accuracies
-                ],
+                "accuracy": [found.to_dict() for found in accuracies],
                 "rows": [
                     {
                         "layer": row.layer.to_dict(),
@@ -71,7 +68,6 @@ def show(
         console.print(
             f"sums of {found.networks} networks of {found.space}: mean error {found.mape:.2%}, "
             f"worst {found.worst:.2%}, rank correlation {found.rank_correlation:.4f}",
-            markup=False,
         )
     if len(rows) > limit:
         console.print(f"{len(rows) - limit:,} more rows (--limit)")

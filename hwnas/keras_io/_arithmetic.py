@@ -11,7 +11,7 @@ import numpy as np
 from hwnas.keras_io._activations import single
 from hwnas.keras_io._graph import Constant, Operation
 from hwnas.keras_io._reading import Reading
-from hwnas.network import MAX_JOINED, Operator, Shape
+from hwnas.network import MAX_JOINED, Operator, Shape, spreads
 
 _NEUTRAL: Final = {Operator.ADD: 0.0, Operator.SUB: 0.0, Operator.MUL: 1.0}
 
@@ -98,7 +98,7 @@ def _combined(
 ) -> Operation:
     shapes = (x.shape, y.shape)
     larger = max(shapes, key=math.prod)
-    if not all(_spreads(shape, larger) for shape in shapes):
+    if not all(spreads(shape, larger) for shape in shapes):
         raise reading.unsupported(
             f"combines tensors of shapes {shapes[0]} and {shapes[1]}; equal shapes are "
             "supported, or one value a channel, or a single one"
@@ -131,8 +131,3 @@ def _with_constant(
             "supported, or one value a channel, or a single one"
         )
     return reading.operation(kind, x, suffix=suffix, constant=constant)
-
-
-def _spreads(shape: Shape, larger: Shape) -> bool:
-    elements = math.prod(shape)
-    return shape == larger or elements == 1 or elements == shape[-1] == larger[-1]

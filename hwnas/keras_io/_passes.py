@@ -18,9 +18,8 @@ from typing import Final
 
 from hwnas.keras_io._graph import Graph, Operation, Transient
 from hwnas.keras_io._rules import RECTIFIERS, merge_reshapes, rewrite
-from hwnas.network import PARAMETRIC, DType, Operator, Padding, same_padding
+from hwnas.network import CONVOLUTIONS, PARAMETRIC, DType, Operator, Padding, same_padding
 
-_CONVOLUTIONS: Final = frozenset({Operator.CONV2D, Operator.DEPTHWISE_CONV2D})
 _FIXED_SCALES: Final = frozenset({Operator.LOGISTIC, Operator.TANH, Operator.SOFTMAX})
 _SAME_SCALES: Final = frozenset(
     {
@@ -91,7 +90,7 @@ def _absorb_paddings(graph: Graph) -> None:
 
 def _is_same_padding(user: Operation, source: Operation, pads: Padding) -> bool:
     options = user.options
-    if user.kind not in _CONVOLUTIONS or options["padding"] != "valid":
+    if user.kind not in CONVOLUTIONS or options["padding"] != "valid":
         return False
     window = zip(options["kernel_size"], options["strides"], options["dilation"], strict=True)
     (top, bottom), (left, right) = (

@@ -35,11 +35,13 @@ from hwnas.network._constructors import (
     softmax,
     tanh,
 )
-from hwnas.network._geometry import same_padding
+from hwnas.network._geometry import same_padding, spreads
 from hwnas.network._graph import NETWORK_JSON_VERSION, Network, Node
 from hwnas.network._layer import Layer
 from hwnas.network._operators import (
     BINARY,
+    CONVERSIONS,
+    CONVOLUTIONS,
     ELEMENTWISE,
     FUSING,
     MAX_DIMENSION,
@@ -58,6 +60,8 @@ from hwnas.network._operators import (
 
 __all__ = [
     "BINARY",
+    "CONVERSIONS",
+    "CONVOLUTIONS",
     "ELEMENTWISE",
     "FUSING",
     "MAX_DIMENSION",
@@ -99,5 +103,6 @@ __all__ = [
     "reshape",
     "same_padding",
     "softmax",
+    "spreads",
     "tanh",
 ]

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from hwnas.errors import NetworkError
-from hwnas.network._geometry import as_vector, feature_map, is_int, largest, slide
+from hwnas.network._geometry import as_vector, feature_map, is_int, largest, slide, spreads
 from hwnas.network._operators import (
     BINARY,
+    CONVERSIONS,
+    CONVOLUTIONS,
     FUSING,
     MAX_DIMENSION,
     MAX_ELEMENTS,
@@ -139,7 +141,7 @@ def _meaningless(op: Operator) -> Iterator[str]:
         yield from ("kernel_size", "strides")
         if op is not Operator.PAD:
             yield "padding"
-    if op not in (Operator.CONV2D, Operator.DEPTHWISE_CONV2D):
+    if op not in CONVOLUTIONS:
         yield "dilation"
     if op is not Operator.DEPTHWISE_CONV2D:
         yield "depth_multiplier"
@@ -153,7 +155,7 @@ def _meaningless(op: Operator) -> Iterator[str]:
         yield "operand_first"
 
 
-_SCALING: Final = frozenset({Operator.QUANTIZE, Operator.DEQUANTIZE, Operator.REQUANTIZE})
+_SCALING: Final = CONVERSIONS | {Operator.REQUANTIZE}
 _MEANINGLESS: Final = {op: tuple(_meaningless(op)) for op in Operator}
 
 
@@ -214,8 +216,7 @@ def _binary_output(layer: Layer) -> Shape:
         operands = (*operands, layer.operand)
     larger = largest(operands)
     for shape in operands:
-        elements = math.prod(shape)
-        if not (shape == larger or elements == 1 or elements == shape[-1] == larger[-1]):
+        if not spreads(shape, larger):
             raise NetworkError(
                 f"{op}: the operands {operands} must be equal, or one a vector of the other's "
                 "channels, or a single value"

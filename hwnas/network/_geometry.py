@@ -68,6 +68,17 @@ def as_vector(shape: Shape) -> Shape:
     return shape[-1:] if shape and math.prod(shape) == shape[-1] else shape
 
 
+def spreads(shape: Shape, larger: Shape) -> bool:
+    """Whether an operand is as large as the other, a vector of its channels, or a single value.
+
+    Example:
+        >>> spreads((4,), (2, 2, 4)), spreads((2, 1, 4), (2, 2, 4))
+        (True, False)
+    """
+    elements = math.prod(shape)
+    return shape == larger or elements == 1 or elements == shape[-1] == larger[-1]
+
+
 def largest(shapes: Sequence[Shape]) -> Shape:
     """The shape that the others spread over: of most elements, and of those of most axes.
 

@@ -69,7 +69,9 @@ WINDOWED: Final = frozenset(
     }
 )
 """Operators that slide a window over a feature map."""
-PARAMETRIC: Final = frozenset({Operator.CONV2D, Operator.DEPTHWISE_CONV2D, Operator.DENSE})
+CONVOLUTIONS: Final = frozenset({Operator.CONV2D, Operator.DEPTHWISE_CONV2D})
+"""Operators that slide filters over a feature map."""
+PARAMETRIC: Final = CONVOLUTIONS | {Operator.DENSE}
 """Operators that own weights."""
 BINARY: Final = frozenset({Operator.ADD, Operator.SUB, Operator.MUL})
 """Element-wise operators of two operands, of which one may be a constant."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from hwnas.errors import PlanError
 from hwnas.kernels import LARGEST_SIDE, LARGEST_WINDOW
-from hwnas.network import DType, Layer, Network, Operator, Shape
+from hwnas.network import CONVOLUTIONS, DType, Layer, Network, Operator, Shape
 from hwnas.plan._constants import SHIFTS
 from hwnas.plan._floats import float_of
 from hwnas.plan._format import ParameterKind, parameter_counts
@@ -40,7 +40,6 @@ _CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType(
     }
 )
 _FLOAT_CONSTANT_COUNTS: Final[Mapping[Operator, int]] = MappingProxyType({Operator.LEAKY_RELU: 1})
-_WEIGHTED_WINDOWS: Final = frozenset({Operator.CONV2D, Operator.DEPTHWISE_CONV2D})
 _MAX_U32: Final = (1 << 32) - 1
 _MULTIPLIERS: Final = range(1 << 31)
 _INT32: Final = range(-(1 << 31), 1 << 31)
@@ -61,7 +60,7 @@ def check_layer(layer: Layer) -> None:
     products = math.prod(layer.kernel_size)
     if layer.operator is Operator.CONV2D:
         products *= layer.input_shape[-1] // layer.groups
-    if layer.operator in _WEIGHTED_WINDOWS and products > LARGEST_WINDOW:
+    if layer.operator in CONVOLUTIONS and products > LARGEST_WINDOW:
         raise PlanError(
             f"{layer.describe()}: an output is the sum of {products} products, its kernel counts "
             f"up to {LARGEST_WINDOW}: use a smaller window or fewer input channels"

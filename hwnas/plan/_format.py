@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from hwnas.arena import tensor_bytes
 from hwnas.errors import PlanError
 from hwnas.network import DType, Layer, Operator, Shape
 
@@ -100,7 +101,6 @@ _OPERATOR_CODES: Final[Mapping[Operator, int]] = MappingProxyType(
 _DTYPE_INT8: Final = 0
 _DTYPE_INT32: Final = 1
 _DTYPE_FLOAT32: Final = 2
-_FLOAT_BYTES: Final = 4
 
 
 def parameter_counts(layer: Layer) -> dict[ParameterKind, int]:
@@ -136,16 +136,15 @@ def plan_bytes(tensors: int, steps: int) -> int:
 def activation_record(shape: Shape, dtype: DType, offset: int, zero_point: int) -> bytes:
     """The record of an activation in the arena; axes that a shape lacks are 1."""
     height, width, channels = (1, 1, *shape)[-3:]
-    floats = dtype is DType.FLOAT32
     return TENSOR.pack(
         Region.ARENA,
-        _DTYPE_FLOAT32 if floats else _DTYPE_INT8,
+        _DTYPE_FLOAT32 if dtype is DType.FLOAT32 else _DTYPE_INT8,
         height,
         width,
         0,
         channels,
         offset,
-        height * width * channels * (_FLOAT_BYTES if floats else 1),
+        tensor_bytes(shape, dtype),
         zero_point,
     )
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from hwnas.errors import PlanError
-from hwnas.network import Activation, Layer, Operator
+from hwnas.network import CONVOLUTIONS, Activation, Layer, Operator
 from hwnas.plan._constants import (
     CONSTANTS,
     dense_constants,
@@ -158,7 +158,7 @@ def layer_parameters(
     multipliers: tuple[int, ...] = ()
     shifts: tuple[int, ...] = ()
     constants: tuple[int, ...] = ()
-    if layer.operator in (Operator.CONV2D, Operator.DEPTHWISE_CONV2D):
+    if layer.operator in CONVOLUTIONS:
         multipliers, shifts = _channel_factors(
             layer.output_shape[-1], inputs[0].scale, weight_scales, output.scale
         )

@@ -99,8 +99,7 @@ def row_line(kind: Kind, row: Row[Any]) -> str:
 
 def accuracy_line(target: TargetIdentity, found: Accuracy) -> str:
     """The line of what a validation found, without the line's end."""
-    values = {**found.to_columns(), "created_at": found.created_at.isoformat()}
-    return _dump({"kind": _ACCURACY, "target": target.digest, **values})
+    return _dump({"kind": _ACCURACY, "target": target.digest, **found.to_dict()})
 
 
 def states_target(path: Path, target: TargetIdentity) -> bool:

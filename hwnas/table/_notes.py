@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, select
@@ -41,13 +41,11 @@ def fetch_failures(
     return found
 
 
-def forget_failures(connection: Connection, target: TargetIdentity, digests: Iterable[str]) -> None:
-    """Drop the reasons kept for layers that have a row by now."""
+def forget_failure(connection: Connection, target: TargetIdentity, layer: Layer) -> None:
+    """Drop the reason kept for a layer that has a row by now."""
     columns = failures.c
-    for chunk in chunks(digests, CHUNK):
-        connection.execute(
-            delete(failures).where(columns.target == target.digest, columns.subject.in_(chunk))
-        )
+    of_layer = (columns.target == target.digest, columns.subject == layer.digest)
+    connection.execute(delete(failures).where(*of_layer))
 
 
 def put_accuracy(connection: Connection, target: TargetIdentity, found: Accuracy) -> None:

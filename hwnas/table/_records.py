@@ -231,6 +231,10 @@ class Accuracy:
         """By name of column."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**self.to_columns(), "created_at": self.created_at.isoformat()}
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:

@@ -434,8 +434,8 @@ class LookupTable(Closing):
         _check_provenance(target, [record])
         with self._database.transaction("written", writes=True) as connection:
             (merged,) = _rows.merge(connection, kind, [(target, record)])
-            if kind is _schema.LAYER:
-                _notes.forget_failures(connection, target, [record.subject.digest])
+            if isinstance(record, LayerRecord):
+                _notes.forget_failure(connection, target, record.layer)
             if merged.conflicts and target.provenance is not Provenance.MEASURED:
                 raise TableError(conflict_message(self.label, [merged.conflict()]))
         return merged.stored
