@@ -1,7 +1,7 @@
 # Everything that people and CI call. Each target sets up what it needs.
 VENV := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo test lint bench fuzz wheel lock clean
+.PHONY: help setup setup-tests demo test lint bench tables fuzz wheel lock clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*## |^[a-z-]+:  *## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ bench: setup    ## the figures of the hot paths, as tables
 	@failed=; for script in benchmarks/bench_*.py; do \
 	    echo "== $$script"; $(VENV)/python $$script || failed="$$failed $$script"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
+
+tables: setup   ## make the lookup tables that ship anew, in lut/ (after a change of kernels or models)
+	scripts/make-tables.sh
 
 fuzz: setup-tests    ## the firmware's parsers and kernels under libFuzzer, SECONDS=60
 	$(VENV)/python benchmarks/fuzz_device.py --seconds $(or $(SECONDS),60)

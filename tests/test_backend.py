@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import threading
 
 import pytest
 
-from hwnas.backend import BoardBackend, virtual_client
+from hwnas.backend import BoardBackend, open_backend, virtual_client
 from hwnas.device import BoardClient, Transport
 from hwnas.errors import PlanError
-from hwnas.network import NetworkBuilder
+from hwnas.network import (
+    Layer,
+    NetworkBuilder,
+    conv2d,
+    depthwise_conv2d,
+    global_average_pool2d,
+)
 
 
 def test_a_network_that_no_kernel_can_run_is_refused_as_its_layers_are(
@@ -23,6 +30,25 @@ def test_a_network_that_no_kernel_can_run_is_refused_as_its_layers_are(
     with pytest.raises(PlanError) as whole:
         backend.measure_network(network)
     assert str(whole.value) == str(alone.value)
+
+
+@pytest.mark.parametrize("board", ["nucleo_l496zg", "nucleo_f767zi"])
+def test_a_layers_cycles_do_not_depend_on_what_ran_before(board: str) -> None:
+    layers = [
+        conv2d((25, 5, 12), 24, 1, activation="relu"),
+        conv2d((25, 5, 16), 92, 1, activation="relu"),
+        conv2d((14, 14, 16), 8, 3, padding="valid", activation="relu"),
+        depthwise_conv2d((25, 5, 36), 5, activation="relu"),
+        conv2d((49, 10, 1), 76, (8, 3), strides=2, activation="relu"),
+        global_average_pool2d((25, 5, 20)),
+    ]
+    found: dict[Layer, set[int]] = {layer: set() for layer in layers}
+    with open_backend(board) as opened:
+        for seed in range(8):
+            random.Random(seed).shuffle(layers)
+            for record in opened.measure_layers(layers):
+                found[record.layer].add(record.cycles_median)
+    assert all(len(cycles) == 1 for cycles in found.values()), found
 
 
 class SlowToClose(Transport):

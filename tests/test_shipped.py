@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from table_samples import SILICON, SLOW, TARGET, layer, network, network_record, record
 
+from hwnas import Evaluator
+from hwnas.backend import open_backend
 from hwnas.errors import TableError
+from hwnas.resources import data_dir
 from hwnas.shipped import warm_up
+from hwnas.snapping import snap
+from hwnas.spaces import list_spaces, load_space, random_networks
 from hwnas.table import Accuracy, LookupTable
+
+SHIPPED = sorted(path.name.split(".")[0] for path in data_dir("lut").glob("*.jsonl.gz"))
 
 
 @pytest.fixture
@@ -56,3 +64,40 @@ def test_a_damaged_file_is_told_and_keeps_what_is_good(lut: Path) -> None:
     path.write_bytes(b"no gzip")
     with LookupTable.open("sqlite://") as table, pytest.raises(TableError, match="cannot be read"):
         warm_up(table, TARGET)
+
+
+def test_the_papers_boards_have_tables() -> None:
+    assert SHIPPED == ["disco_f469ni", "nucleo_f767zi", "nucleo_l496zg"]
+
+
+@pytest.mark.parametrize("board", SHIPPED)
+def test_what_ships_is_what_the_virtual_board_tells(board: str) -> None:
+    """A failure here calls for ``make tables``."""
+    with LookupTable.open("sqlite://") as table, open_backend(board) as backend:
+        report = table.import_jsonl(data_dir("lut") / f"{board}.jsonl.gz")
+        assert report.added > 3000 and not report.conflicts and not report.malformed
+        (target,) = table.targets()
+        differences = target.differences(backend.target)
+        if any(part.startswith("compiler") for part in differences):
+            pytest.skip(f"made with another compiler: {', '.join(differences)}")
+        assert not differences
+        chosen = random.Random(board).sample(table.records(target), 20)
+        again = {row.layer: row for row in backend.measure_layers(row.layer for row in chosen)}
+        assert [again[row.layer].cycles_median for row in chosen] == [
+            row.cycles_median for row in chosen
+        ]
+        assert {accuracy.space for accuracy in table.accuracies(target)} == set(list_spaces())
+
+
+def test_a_first_search_finds_nearly_all_layers() -> None:
+    with Evaluator.for_board("nucleo_l496zg", table="sqlite://") as evaluator:
+        target = evaluator.backend.target
+        if not evaluator.table.targets():
+            pytest.skip("made with another compiler")
+        for name in list_spaces():
+            drawn = random_networks(load_space(name), seed=1234)
+            layers = [
+                layer for _ in range(50) for layer in snap(next(drawn)).layers if not layer.is_free
+            ]
+            known = evaluator.table.get(target, layers)
+            assert sum(layer in known for layer in layers) >= 0.98 * len(layers)

@@ -34,6 +34,7 @@ from hwnas.firmware import Optimization, Variant
 from hwnas.kernels import CMSIS_NN, kernel_set_named
 from hwnas.models import load_network
 from hwnas.network import Network, Operator
+from hwnas.shipped import warm_up
 from hwnas.snapping import snap as snap_network
 from hwnas.spaces import as_space, load_function
 from hwnas.sweep import (
@@ -127,6 +128,7 @@ def sweep(
         LookupTable.open(table_url) as lut,
     ):
         with announced(as_json) as told:
+            warm_up(lut, target)
             told("collecting layers")
             wanted = [collect() for collect in sources]
             layers = [layer for found in wanted for layer in found.layers]

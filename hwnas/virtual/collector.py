@@ -314,6 +314,9 @@ class Collector(ABC):
         self._state[self._header.NEXT_PC] = -1
         self._state[self._header.LAST_ROW] = 0
 
+    def forget(self) -> None:  # noqa: B027 (most cores have nothing to forget)
+        """Forget what a branch predictor has learnt, where there is one."""
+
 
 class Layout:
     """Hands out consecutive places in an array."""

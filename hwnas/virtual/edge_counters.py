@@ -120,7 +120,11 @@ class EdgeCounters(Collector):
     def restart(self) -> None:
         """See :class:`Collector`; what the branch predictor has learnt is forgotten, too."""
         super().restart()
+        self.forget()
+        self._state[self._header.ROW] = self._first_row
+
+    def forget(self) -> None:
+        """See :class:`Collector`."""
         native, rows = self._edges_native, self.rows()
         rows[:, native.DIRECTION] = native.WEAKLY_NOT_TAKEN
         rows[:, native.LAST_TARGET] = 0
-        self._state[self._header.ROW] = self._first_row

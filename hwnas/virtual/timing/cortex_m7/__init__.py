@@ -37,7 +37,7 @@ class CortexM7(EdgeModel[Operation]):
     """
 
     name: ClassVar[str] = "cortex-m7"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     unaligned_cycles: ClassVar[float] = 3
     """[jnk0le] A word or half word off its alignment, in the first slot (4 in the second)."""
 
