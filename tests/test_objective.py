@@ -18,10 +18,11 @@ from hwnas.budget import Budget
 from hwnas.errors import SpaceError, StudyError
 from hwnas.evaluator import Evaluator
 from hwnas.network import Network, NetworkBuilder
-from hwnas.objective import HardwareObjective, TrainingError
+from hwnas.objective import HardwareObjective
 from hwnas.report import plot_front
 from hwnas.search import finished_trials, ledger, open_study, pareto_front, run_search
 from hwnas.table import LookupTable
+from hwnas.train_step import TrainingError
 from hwnas.trial_record import Gate, finished_records, read_record
 
 

@@ -89,7 +89,7 @@ class DeclaredSpace(SearchSpace):
             SpaceError: The space has no reference of that name.
         """
         if name not in self._points:
-            super().reference(name)
+            raise self._no_reference(name)
         return dict(self._points[name])
 
     def reference(self, name: str) -> Network:
