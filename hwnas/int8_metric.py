@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,7 @@ class Int8Validation:
 
         Raises:
             DatasetError: The samples do not fit the model.
-            ImportError: tensorflow is not installed.
+            ImportError: tensorflow or ai-edge-litert is not installed.
         """
         samples = self.inputs[:100] if self.representative is None else self.representative
         return float(self.score(_run(quantized(model, samples), self.inputs), self.targets))
@@ -108,16 +109,18 @@ def quantized(model: Any, representative: NDArray[np.float32]) -> bytes:
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    with warnings.catch_warnings():
+        # Of statistics, which the representative samples give.
+        warnings.simplefilter("ignore", UserWarning)
+        return bytes(converter.convert())
 
 
 def _run(model: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Outputs as floats of a quantized model, sample by sample."""
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = tf.lite.Interpreter(
-        model_content=model,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+    interpreter = Interpreter(
+        model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
     )
     interpreter.allocate_tensors()
     (reads,), (writes,) = interpreter.get_input_details(), interpreter.get_output_details()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,8 +37,11 @@ def enqueue_anchor(
     try:
         values = space.reference_parameters(anchor) if isinstance(anchor, str) else anchor
         parameters = dict(values)
-        space.sample(FixedTrial(parameters))
-    except (SpaceError, optuna.TrialPruned, ValueError) as error:
+        with warnings.catch_warnings():
+            # Optuna only warns of a value out of its range.
+            warnings.simplefilter("error")
+            space.sample(FixedTrial(parameters))
+    except (SpaceError, optuna.TrialPruned, ValueError, Warning) as error:
         raise StudyError(
             f"anchor {anchor}: it is no point of space {space.name}: {error}"
         ) from error
