@@ -100,7 +100,7 @@ def test_samplers_come_to_keep_the_budget(
     options = {"population_size": 12} if sampler is optuna.samplers.NSGAIISampler else {}
     study = searched(
         Evaluator.on(backend, "sqlite://", Budget(latency_ms=24)),
-        trials=90, objectives=names, space="lenet", trust="table",
+        trials=90, objectives=names, space="lenet", trust="table", train=lambda model, trial: 0.5,
         sampler=sampler(seed=1, **options),
     )  # fmt: skip
     fits = [max(trial.constraints.values()) <= 0 for trial in study.trials]
