@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import keras_models
@@ -12,11 +13,14 @@ from command_line import hwnas, refused
 from wire import WiredBoard
 
 from hwnas.backend import BoardBackend, virtual_client
+from hwnas.cli._output import results
+from hwnas.cli.explain import _show_kernels
 from hwnas.evaluator import Evaluator
 from hwnas.explain import explain
 from hwnas.models import load_network
 from hwnas.network import Network, NetworkBuilder
 from hwnas.snapping import snap
+from hwnas.table import LookupTable
 
 BOARD = ("--board", "nucleo_l496zg")
 
@@ -89,6 +93,21 @@ def test_layers_that_cannot_change_alone(tmp_path: Path) -> None:
     shown = hwnas("explain", "grouped.json", *BOARD, "--table", "t.db", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "none can change alone" in shown.stdout and "own_grouped_convolution" in shown.stdout
+
+
+def test_a_kernel_that_was_not_seen_is_noted(
+    backend: BoardBackend, capsys: pytest.CaptureFixture[str], lenet: Network
+) -> None:
+    """As where a compiler puts a function into its caller; none of today's does."""
+    found = explain(Evaluator(backend, LookupTable.open("sqlite://")), lenet, top=1)
+    (layer,) = found.layers
+    assert layer.kernel.is_seen
+    _show_kernels(results(), found)
+    assert "note" not in capsys.readouterr().out
+    unseen = replace(layer.kernel, function="arm_convolve_1x1_s8")
+    assert unseen.is_seen is False
+    _show_kernels(results(), replace(found, layers=(replace(layer, kernel=unseen),)))
+    assert "note: arm_convolve_1x1_s8 was not seen by this name" in capsys.readouterr().out
 
 
 def test_on_a_physical_board_nothing_is_called_simulated(

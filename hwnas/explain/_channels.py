@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from hwnas.errors import NetworkError
 from hwnas.network import MAX_DIMENSION, PARAMETRIC, Layer, Operator, Shape
 from hwnas.snapping import with_shapes
 
-_STEP = 4
-"""What the kernels with DSP instructions take at once."""
+_TOGETHER: Final = 4
+"""So many channels the kernels with DSP instructions take at once."""
 
 
 class Channels(StrEnum):
@@ -21,6 +22,16 @@ class Channels(StrEnum):
     """What a convolution or dense layer reads: what the layers before it make."""
     BOTH = "both"
     """Of operators that make of each channel another, or several: they cannot be told apart."""
+
+
+def next_multiple(channels: int) -> int:
+    """The next multiple of 4 above.
+
+    Example:
+        >>> [next_multiple(n) for n in (1, 7, 8)]
+        [4, 8, 12]
+    """
+    return (channels // _TOGETHER + 1) * _TOGETHER
 
 
 def varied_channels(layer: Layer) -> dict[Channels, int]:
@@ -63,7 +74,7 @@ def neighbours(layer: Layer, which: Channels) -> dict[int, Layer]:
         By channel count, ascending; those that cannot be are left out.
     """
     count = varied_channels(layer)[which]
-    wanted = {count - 1, count, count + 1, (count // _STEP + 1) * _STEP}
+    wanted = {count - 1, count, count + 1, next_multiple(count)}
     found = {}
     for channels in sorted(wanted):
         if 1 <= channels <= MAX_DIMENSION:

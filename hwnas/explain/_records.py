@@ -8,7 +8,7 @@ from typing import Any
 
 from hwnas.cost import layer_cost
 from hwnas.evaluator import HardwareCost
-from hwnas.explain._channels import Channels
+from hwnas.explain._channels import Channels, next_multiple
 from hwnas.network import Layer, Network
 from hwnas.snapping import LayerChange
 from hwnas.target import Provenance
@@ -120,7 +120,7 @@ class ChannelSteps:
     @property
     def next_multiple(self) -> int:
         """The next multiple of 4 above."""
-        return (self.channels // 4 + 1) * 4
+        return next_multiple(self.channels)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
