@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -139,6 +140,53 @@ def test_search_resumes(tmp_path: Path) -> None:
         "StudyError",
         "budget",
     )
+
+
+def test_a_study_is_shown_and_exported(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TRAINER)
+    limits = ("--max-latency-ms", "30", "--anchor", "lenet")
+    args = (*SEARCH, *limits, "--train", "mine:train", "--trials", "8", "--json")
+    found = json.loads(hwnas(*args, cwd=tmp_path).stdout)
+    plain = hwnas("study", "sqlite:///s.db", "--json", "--export", "all.csv", cwd=tmp_path)
+    shown = json.loads(plain.stdout)
+    for name in ("front", "stopped", "seconds", "training_estimate_s", "networks_by_basis"):
+        assert shown[name] == found[name]
+    with (tmp_path / "all.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["trial"] for row in rows] == [str(n) for n in range(8)]
+    assert rows[0]["conv2_filters"] == "16" and rows[0]["latency_ms_provenance"] == "simulated"
+    front = {str(entry["trial"]): entry for entry in found["front"]}
+    for row in rows:
+        assert row["feasible"] == str(float(row["latency_ms"]) <= 30)
+        if row["trial"] in front:
+            assert float(row["latency_ms"]) == front[row["trial"]]["latency_ms"]
+    text = hwnas("study", "sqlite:///s.db", cwd=tmp_path).stdout
+    assert "Pareto front on nucleo_l496zg, latency simulated" in text and "s saved" in text
+    for storage, words in (
+        ("sqlite:///none.db", "there is no such file"),
+        ("journal:///none.log", "there is no such file"),
+    ):
+        refused(hwnas("study", storage, cwd=tmp_path), "StudyError", words)
+    refused(hwnas("study", "sqlite:///s.db", "--name", "x", cwd=tmp_path), "there is no study 'x'")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_search_over_two_boards_starts_where_another_ended(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TRAINER)
+    one = (*SEARCH, "--max-latency-ms", "30", "--train", "mine:train", "--json")
+    first = json.loads(hwnas(*one, "--trials", "8", cwd=tmp_path).stdout)
+    second = (
+        "search", "--space", "lenet", "--board", "nucleo_f767zi", "--board", "disco_f469ni",
+        "--storage", "sqlite:///two.db", "--table", "t.db", "--max-latency-ms", "30",
+        "--across", "each", "--warm-start", "sqlite:///s.db", "--train", "mine:train",
+        "--trials", str(len(first["front"])),
+    )  # fmt: skip
+    refused(hwnas(*second, "--int8", cwd=tmp_path), "built-in")
+    both = hwnas(*second, cwd=tmp_path)
+    assert both.returncode == 0, both.stderr
+    assert "ms on nucleo_f767zi" in " ".join(both.stdout.split())
+    shown = json.loads(hwnas("study", "sqlite:///two.db", "--json", cwd=tmp_path).stdout)
+    assert sum(shown["stopped"].values()) == len(first["front"])
 
 
 def test_search_goes_on_after_a_failed_training(tmp_path: Path) -> None:

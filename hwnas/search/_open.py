@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -77,7 +77,7 @@ def stored_study(storage: str | BaseStorage, name: str | None = None) -> optuna.
     Raises:
         StudyError: There is no such study, or the storage cannot be opened.
     """
-    with _opening(name or "any", storage) as opened:
+    with _opening(name or "any", storage, create=False) as opened:
         made = opened()
         names = [study.study_name for study in optuna.get_all_study_summaries(made)]
         chosen = names[0] if name is None and len(names) == 1 else name
@@ -89,7 +89,9 @@ def stored_study(storage: str | BaseStorage, name: str | None = None) -> optuna.
 
 
 @contextmanager
-def _opening(name: str, storage: str | BaseStorage | None) -> Iterator[Any]:
+def _opening(
+    name: str, storage: str | BaseStorage | None, *, create: bool = True
+) -> Iterator[Callable[[], Any]]:
     """Gives a function that opens the storage, whose errors become :class:`StudyError`."""
     if isinstance(storage, BaseStorage):
         place = type(storage).__name__
@@ -97,7 +99,10 @@ def _opening(name: str, storage: str | BaseStorage | None) -> Iterator[Any]:
         place = label_of_storage(storage, name)
     try:
         with _unwarned():
-            yield lambda: open_storage(storage, name) if isinstance(storage, str) else storage
+            if isinstance(storage, str):
+                yield lambda: open_storage(storage, name, create=create)
+            else:
+                yield lambda: storage
     except ImportError as error:
         raise StudyError(
             f"study {name!r} in {place}: the database's driver is missing; for PostgreSQL: "

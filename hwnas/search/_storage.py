@@ -43,20 +43,25 @@ _CALLS: Final = (
 _log = logging.getLogger(__name__)
 
 
-def open_storage(text: str, name: str) -> BaseStorage:
+def open_storage(text: str, name: str, *, create: bool = True) -> BaseStorage:
     """The storage that a URL names.
 
     Args:
         text: A database's URL, or ``journal:///FILE``.
         name: Of the study, for messages.
+        create: Whether a file that is not there is made.
 
     Raises:
-        StudyError: The URL is malformed.
+        StudyError: The URL is malformed, or a file is not there.
         Exception: What the database's driver raises where it cannot be opened.
     """
     journal = _JOURNAL.fullmatch(text)
+    place = label_of_storage(text, name)
+    in_file = journal is not None or ("://" not in place and place != ":memory:")
+    if not create and in_file and not Path(place).is_file():
+        raise StudyError(f"study storage {place}: there is no such file")
     if journal is not None:
-        path = Path(journal["path"])
+        path = Path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(path)))
     return _database(_parse(text, name))
