@@ -173,11 +173,11 @@ def test_a_study_is_shown_and_exported(tmp_path: Path) -> None:
 
 def test_a_search_over_two_boards_starts_where_another_ended(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TRAINER)
-    one = (*SEARCH, "--max-latency-ms", "30", "--train", "mine:train", "--json")
+    one = (*SEARCH, "--max-latency-ms", "200", "--train", "mine:train", "--json")
     first = json.loads(hwnas(*one, "--trials", "8", cwd=tmp_path).stdout)
     second = (
         "search", "--space", "lenet", "--board", "nucleo_f767zi", "--board", "disco_f469ni",
-        "--storage", "sqlite:///two.db", "--table", "t.db", "--max-latency-ms", "30",
+        "--storage", "sqlite:///two.db", "--table", "t.db", "--max-latency-ms", "200",
         "--across", "each", "--warm-start", "sqlite:///s.db", "--train", "mine:train",
         "--trials", str(len(first["front"])),
     )  # fmt: skip
