@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas._tensorflow import import_keras
+from hwnas._tensorflow import import_keras, silenced
 from hwnas.errors import DatasetError
 
 Score = Callable[[NDArray[np.float32], NDArray[Any]], float]
@@ -109,8 +109,8 @@ def quantized(model: Any, representative: NDArray[np.float32]) -> bytes:
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    with warnings.catch_warnings():
-        # Of statistics, which the representative samples give.
+    # It tells of each conversion in several ways: through Python, absl and the C library.
+    with warnings.catch_warnings(), silenced():
         warnings.simplefilter("ignore", UserWarning)
         return bytes(converter.convert())
 
