@@ -55,7 +55,7 @@ def watch_search(
     told: set[str] = set()
     with (
         Progress(*columns, console=console) as progress,
-        _patient_interrupts(study, console) as interrupted,
+        _patient_interrupts(console) as interrupted,
         _hopeless_told(console),
     ):
         bar = progress.add_task(tally.describe(), total=max(trials, done), completed=done)
@@ -69,6 +69,8 @@ def watch_search(
                     told.add(text)
                     console.print(f"trial {trial.number} {_TROUBLES[what]}: {text}")
             progress.update(bar, advance=1, description=tally.describe())
+            if interrupted:
+                study.stop()
 
         run_search(study, objective, trials=trials, jobs=jobs, on_trial=on_trial)
     if interrupted and len(finished_trials(study)) < trials:
@@ -97,16 +99,14 @@ class _Tally:
 
 
 @contextmanager
-def _patient_interrupts(study: optuna.Study, console: Console) -> Iterator[list[int]]:
-    """Let the first Ctrl-C end the study after the trial in flight; gives a list of those seen."""
+def _patient_interrupts(console: Console) -> Iterator[list[int]]:
+    """Take the first Ctrl-C for a wish to end; gives a list of those seen."""
     seen: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         seen.append(number)
         if len(seen) > 1:
             raise KeyboardInterrupt
-        # Not study.stop(), which only a trial's own thread may call.
-        study._stop_flag = True
         console.print("ending after the trial in flight; Ctrl-C again ends at once")
 
     before = signal.signal(signal.SIGINT, end)
