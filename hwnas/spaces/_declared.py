@@ -14,20 +14,19 @@ from hwnas.spaces._compile import (
     CLASSES,
     INPUT,
     PREVIOUS,
-    DeclaredParameter,
     Plan,
     Step,
     compile_space,
 )
 from hwnas.spaces._enumeration import RandomTrial
-from hwnas.spaces._parameters import Suggesting, Value
+from hwnas.spaces._expression import CHANNELS
+from hwnas.spaces._layers import layer_of
+from hwnas.spaces._parameters import DeclaredParameter, Suggesting, Value, WidthParameter
 from hwnas.spaces._schema import SpaceFile
 from hwnas.spaces._validation import validate
 from hwnas.spaces._yaml import Document, KeyPath, read_document, render
 
 PROBES: Final = 64
-_METHODS: Final = {"sigmoid": "logistic"}
-"""The builder's names of operators that space files call as Keras does."""
 
 
 class DeclaredSpace(SearchSpace):
@@ -35,9 +34,13 @@ class DeclaredSpace(SearchSpace):
 
     Args:
         path: The file.
+        off_grid: Let parameters of type ``width`` go in steps of one instead of four or more, for
+            experiments with what multiples of 4 bring. The space's name says so, since it is
+            another space for a study. A search snaps channels unless told otherwise.
 
     Raises:
-        SpaceError: The file is not a valid space; the message names line and key.
+        SpaceError: The file is not a valid space (the message names line and key), or has no width
+            that could leave the grid.
 
     Example:
         >>> from hwnas.spaces import load_space
@@ -45,17 +48,25 @@ class DeclaredSpace(SearchSpace):
         (10,)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, off_grid: bool = False) -> None:
         document = read_document(path)
-        self._file = validate(document)
+        self._file = validate(document, off_grid=off_grid)
         self._plan = compile_space(self._file, document)
+        self._suffix = "_off_grid" if off_grid else ""
+        if off_grid and not any(
+            isinstance(parameter, WidthParameter) for parameter in self.parameters.values()
+        ):
+            raise document.error(
+                ("parameters",),
+                "expected a parameter of type width; without one nothing is off the grid",
+            )
         self._points = _reference_points(self._file, self._plan, document)
         self._prove(document)
 
     @property
     def name(self) -> str:
-        """The name that the file states."""
-        return self._file.name
+        """The name that the file states, with ``_off_grid`` behind it where that was asked for."""
+        return self._file.name + self._suffix
 
     @property
     def description(self) -> str:
@@ -115,7 +126,9 @@ class DeclaredSpace(SearchSpace):
                 raise document.error(path, str(error)) from error
             if point.unasked:
                 raise document.error(
-                    path, f"never asked for with the others: {', '.join(sorted(point.unasked))}"
+                    path,
+                    "expected only what the others ask for; never asked for: "
+                    f"{', '.join(sorted(point.unasked))}",
                 )
         if not self._points:
             self._find_a_network(document)
@@ -129,7 +142,8 @@ class DeclaredSpace(SearchSpace):
             except SpaceError as error:
                 if not left:
                     raise document.error(
-                        ("layers",), f"none of {PROBES} samples is a network; the last: {error}"
+                        ("layers",),
+                        f"expected networks; none of {PROBES} samples is one, the last: {error}",
                     ) from error
 
 
@@ -174,16 +188,15 @@ class _Sampling:
             return self._follow(step.steps, x)
         if step.operator == "repeat":
             return self._repeat(step, x)
-        options: dict[str, Any] = {
-            name: option.resolve(self._lookup) for name, option in step.options
-        }
+        shape = self._builder.shape
+        self._constants[CHANNELS] = shape(x)[-1]
         inputs = [self._output(name, x, step.path) for name in step.adds] or [x]
+        chosen = tuple((name, option.resolve(self._lookup)) for name, option in step.options)
         try:
-            method = _METHODS.get(step.operator, step.operator)
-            value: int = getattr(self._builder, method)(*inputs, **options)
+            layer = layer_of(step.operator, tuple(map(shape, inputs)), step.fixed + chosen)
         except NetworkError as error:
             raise self._error((*step.path, step.operator), str(error)) from error
-        return value
+        return self._builder.append(layer, *inputs)
 
     def _repeat(self, step: Step, x: int) -> int:
         assert step.times is not None
@@ -232,7 +245,7 @@ class _Point:
 
     def _take(self, name: str) -> Value:
         if name not in self._values:
-            raise SpaceError(f"parameter {name!r} is missing")
+            raise SpaceError(f"expected parameter {name!r}, which is missing")
         self.unasked.discard(name)
         return self._values[name]
 
@@ -246,7 +259,7 @@ def _reference_points(
             domain = plan.parameters.get(parameter)
             if domain is None:
                 known = ", ".join(plan.parameters) or "none"
-                raise document.error(path, f"there is no such parameter; known: {known}")
+                raise document.error(path, f"expected one of {known}; there is no such parameter")
             if not domain.contains(value):
-                raise document.error(path, f"{value!r} is not {domain}")
+                raise document.error(path, f"expected {domain}; found {value!r}")
     return {name: reference.parameters for name, reference in file.references.items()}
