@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwnas.spaces._base import Candidate, SearchSpace
+from hwnas.spaces._cardinality import Cardinality
 from hwnas.spaces._catalog import as_space, list_spaces, load_space
 from hwnas.spaces._declared import DeclaredSpace
 from hwnas.spaces._enumeration import RandomTrial, all_networks, random_networks
@@ -10,6 +11,7 @@ from hwnas.spaces._function import FunctionError, FunctionSpace, load_function
 
 __all__ = [
     "Candidate",
+    "Cardinality",
     "DeclaredSpace",
     "FunctionError",
     "FunctionSpace",

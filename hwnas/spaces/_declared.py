@@ -10,6 +10,7 @@ from typing import Any, Final
 from hwnas.errors import NetworkError, SpaceError
 from hwnas.network import Network, NetworkBuilder, Shape
 from hwnas.spaces._base import SearchSpace
+from hwnas.spaces._cardinality import Cardinality, cardinality_of
 from hwnas.spaces._compile import (
     CLASSES,
     INPUT,
@@ -87,6 +88,11 @@ class DeclaredSpace(SearchSpace):
     def parameters(self) -> Mapping[str, DeclaredParameter]:
         """Every parameter that a trial can be asked for, by the name it is asked under."""
         return self._plan.parameters
+
+    @property
+    def cardinality(self) -> Cardinality:
+        """How many points the space has: exact, or a bound that says so."""
+        return cardinality_of(self._plan, self._file.parameters)
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -132,9 +132,14 @@ class WholeNumbers(Strict):
         return self
 
     @property
+    def choices(self) -> range:
+        """The values."""
+        return range(self.low, self.high + 1, self.step)
+
+    @property
     def count(self) -> int:
         """How many values there are."""
-        return (self.high - self.low) // self.step + 1
+        return len(self.choices)
 
     def __str__(self) -> str:
         return f"{self.low} to {self.high} in steps of {self.step}"
@@ -145,7 +150,7 @@ class WholeNumbers(Strict):
 
     def contains(self, value: Value) -> bool:
         """See :meth:`Domain.contains`."""
-        return type(value) is int and value in range(self.low, self.high + 1, self.step)
+        return type(value) is int and value in self.choices
 
     def is_within(self, allowed: tuple[Value, ...]) -> bool:
         """See :meth:`Domain.is_within`."""
