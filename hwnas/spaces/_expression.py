@@ -11,16 +11,15 @@ from typing import Any, Final
 from pydantic_core import PydanticCustomError
 
 from hwnas.network import MAX_DIMENSION
+from hwnas.spaces._option_schema import MAX_FACTORS, NAME_PATTERN
 from hwnas.spaces._parameters import Domain, Value, is_one_of, spell
 from hwnas.spaces._yaml import MAX_SHOWN
 
 Lookup = Callable[[str], Value]
 Domains = Callable[[str], Domain]
 
-MAX_FACTORS: Final = 4
 CHANNELS: Final = "channels"
 """Stands for how many channels the entry reads."""
-NAME_PATTERN: Final = "[a-z][a-z0-9_]{0,63}"
 _REFERENCE: Final = re.compile(rf"\$({NAME_PATTERN})")
 _OPERATOR: Final = re.compile(r"\s*(\*|//)\s*")
 

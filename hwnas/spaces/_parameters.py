@@ -8,18 +8,22 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
     ValidationInfo,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from hwnas.network import MAX_DIMENSION
+from hwnas.spaces._option_schema import (
+    MAX_CHOICES,
+    MAX_TEXT,
+    VALUE_SCHEMA,
+    VALUES_SCHEMA,
+    ReadBy,
+)
 from hwnas.spaces._yaml import MAX_INT, MAX_SHOWN
 
 Value = int | str | bool
-MAX_CHOICES: Final = 256
-MAX_TEXT: Final = 64
 GRID: Final = 4
 """Widths are multiples of it."""
 OFF_GRID: Final = "off_grid"
@@ -110,8 +114,15 @@ def _read_values(values: Any) -> tuple[Value, ...]:
     return read
 
 
-Scalar = Annotated[Any, PlainValidator(_read_value)]
-Values = Annotated[tuple[Value, ...], PlainValidator(_read_values)]
+def _read_condition(values: Any) -> tuple[Value, ...]:
+    return _read_values(values if isinstance(values, list) else [values])
+
+
+Scalar = Annotated[Any, ReadBy(_read_value, VALUE_SCHEMA)]
+Values = Annotated[tuple[Value, ...], ReadBy(_read_values, VALUES_SCHEMA)]
+Conditions = Annotated[
+    tuple[Value, ...], ReadBy(_read_condition, {"anyOf": [VALUE_SCHEMA, VALUES_SCHEMA]})
+]
 
 
 class WholeNumbers(Strict):
