@@ -19,6 +19,7 @@ from hwnas.cli.measure import measure
 from hwnas.cli.profile import profile
 from hwnas.cli.search import search
 from hwnas.cli.selftest import selftest
+from hwnas.cli.spaces import spaces
 from hwnas.cli.sweep import sweep
 from hwnas.cli.validate import validate
 from hwnas.errors import HwnasError
@@ -47,6 +48,7 @@ app.command()(flash)
 app.command()(selftest)
 app.command()(measure)
 app.command()(profile)
+app.command()(spaces)
 app.command()(search)
 app.command()(sweep)
 app.command()(validate)

@@ -31,6 +31,7 @@ from hwnas.cli._output import (
     results,
     resumable,
 )
+from hwnas.cli._spaces import OffGridOption, space_named
 from hwnas.errors import HwnasError, StudyError
 from hwnas.evaluator import Evaluator
 from hwnas.firmware import Optimization, Variant
@@ -45,7 +46,7 @@ from hwnas.search import (
     pareto_front,
     run_search,
 )
-from hwnas.spaces import SearchSpace, as_space, load_function
+from hwnas.spaces import SearchSpace, load_function
 from hwnas.training import FashionMnistTrainer
 from hwnas.trial_record import FAILURE, INVALID, Gate, finished_records, read_record
 
@@ -78,6 +79,7 @@ def search(
     max_ram_kib: Annotated[float | None, typer.Option(help="Limit, KiB.")] = None,
     max_flash_kib: Annotated[float | None, typer.Option(help="Limit, KiB.")] = None,
     snap: Annotated[bool, typer.Option(help="Snap channels to multiples of 4.")] = True,
+    off_grid: OffGridOption = False,
     seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
     plot: Annotated[Path | None, typer.Option(help="Where to draw the front.")] = None,
     as_json: JsonOption = False,
@@ -89,7 +91,7 @@ def search(
     )
     if plot is not None:
         picture_path(plot)
-    candidates = as_space(load_function(space) if ":" in space else space)
+    candidates = space_named(space, off_grid=off_grid)
     trainer = _fashion_mnist(candidates) if train is None else load_function(train)
     with announced(as_json) as progress:
         evaluator = Evaluator.for_board(

@@ -109,6 +109,16 @@ class DeclaredSpace(SearchSpace):
             super().reference(name)
         return dict(self._points[name])
 
+    def reference_description(self, name: str) -> str:
+        """What the file says about a reference.
+
+        Raises:
+            SpaceError: The space has no reference of that name.
+        """
+        if name not in self._points:
+            super().reference(name)
+        return self._file.references[name].description.strip()
+
     def reference(self, name: str) -> Network:
         """A known network of this space.
 
