@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hwnas.network import MAX_DIMENSION, MAX_NODES
+from hwnas.network import MAX_NODES
+from hwnas.spaces._constants import Channels, Constant
 from hwnas.spaces._expression import CHANNELS, Expression, Option
 from hwnas.spaces._parameters import DeclaredParameter, Domain, Value
 from hwnas.spaces._schema import Item, LayerOptions, Repeat, SpaceFile
@@ -51,48 +52,6 @@ class Step:
     longest: int = 1
     parameters: Mapping[str, DeclaredParameter] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A name that always stands for one number."""
-
-    value: int
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-    def bounds(self) -> tuple[int, int]:
-        """See :meth:`Domain.bounds`."""
-        return self.value, self.value
-
-    def contains(self, value: Value) -> bool:
-        """See :meth:`Domain.contains`."""
-        return type(value) is int and value == self.value
-
-    def is_within(self, allowed: tuple[Value, ...]) -> bool:
-        """See :meth:`Domain.is_within`."""
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """How many channels an entry reads, which only a sample tells."""
-
-    def __str__(self) -> str:
-        return "what the entry reads, which only a sample tells"
-
-    def bounds(self) -> tuple[int, int]:
-        """See :meth:`Domain.bounds`."""
-        return 1, MAX_DIMENSION
-
-    def contains(self, value: Value) -> bool:
-        """See :meth:`Domain.contains`."""
-        return False
-
-    def is_within(self, allowed: tuple[Value, ...]) -> bool:
-        """See :meth:`Domain.is_within`."""
-        return False
 
 
 @dataclass(frozen=True, slots=True)
