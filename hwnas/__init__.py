@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     from hwnas.cost import StaticCost, static_cost
     from hwnas.errors import HwnasError
     from hwnas.evaluator import Evaluation, Evaluator, HardwareCost, Verdict
+    from hwnas.int8_metric import Int8Validation
     from hwnas.keras_io import from_keras, to_keras
     from hwnas.models import load_network
     from hwnas.network import Layer, Network, NetworkBuilder
     from hwnas.objective import HardwareObjective
     from hwnas.profiling import Profile, profile_image
     from hwnas.report import plot_front
-    from hwnas.search import ledger, open_study, pareto_front, run_search
+    from hwnas.search import (
+        enqueue_anchor,
+        ledger,
+        load_trial,
+        open_study,
+        pareto_front,
+        run_search,
+        stored_study,
+        warm_start,
+    )
     from hwnas.snapping import snap
     from hwnas.spaces import SearchSpace, list_spaces, load_space
     from hwnas.table import LookupTable
@@ -45,6 +55,7 @@ _HOMES = {
     "Evaluator": "evaluator",
     "HardwareCost": "evaluator",
     "Verdict": "evaluator",
+    "Int8Validation": "int8_metric",
     "from_keras": "keras_io",
     "to_keras": "keras_io",
     "load_network": "models",
@@ -55,10 +66,14 @@ _HOMES = {
     "Profile": "profiling",
     "profile_image": "profiling",
     "plot_front": "report",
+    "enqueue_anchor": "search",
     "ledger": "search",
+    "load_trial": "search",
     "open_study": "search",
     "pareto_front": "search",
     "run_search": "search",
+    "stored_study": "search",
+    "warm_start": "search",
     "snap": "snapping",
     "SearchSpace": "spaces",
     "list_spaces": "spaces",
@@ -84,6 +99,7 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test holds against
     "Evaluator",
     "HardwareCost",
     "Verdict",
+    "Int8Validation",
     "from_keras",
     "to_keras",
     "load_network",
@@ -94,10 +110,14 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test holds against
     "Profile",
     "profile_image",
     "plot_front",
+    "enqueue_anchor",
     "ledger",
+    "load_trial",
     "open_study",
     "pareto_front",
     "run_search",
+    "stored_study",
+    "warm_start",
     "snap",
     "SearchSpace",
     "list_spaces",

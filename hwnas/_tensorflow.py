@@ -26,17 +26,20 @@ def import_keras() -> Any:
         'tensorflow'
     """
     if "keras" not in sys.modules and _LOG_VARIABLE not in os.environ:
-        with _silenced():
-            import keras
+        os.environ[_LOG_VARIABLE] = _FATAL_ONLY
+        try:
+            with silenced():
+                import keras
+        finally:
+            del os.environ[_LOG_VARIABLE]
     else:
         import keras
     return keras
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Standard error closed at the level below Python; some notices heed no variable."""
-    os.environ[_LOG_VARIABLE] = _FATAL_ONLY
     sys.stderr.flush()
     kept = os.dup(_STANDARD_ERROR)
     try:
@@ -46,4 +49,3 @@ def _silenced() -> Iterator[None]:
     finally:
         os.dup2(kept, _STANDARD_ERROR)
         os.close(kept)
-        del os.environ[_LOG_VARIABLE]

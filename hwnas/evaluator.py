@@ -34,8 +34,23 @@ TFLM_OPERATOR_CYCLES: Final = 2_700
 """What TensorFlow Lite Micro's interpreter adds to every operator on a Cortex-M4: the difference
 between single convolutions measured through TFLM on a NUCLEO-F446RE (MicroNAS's published tables)
 and the kernel alone on the cycle model."""
+_LARGEST_BOUND: Final = 0.9
+"""A table whose sums may be off by as much tells nothing; keeps the least run above zero."""
 TFLM_CHANNEL_BYTES: Final = 8
 """TFLM keeps a multiplier and a shift for every output channel in RAM."""
+
+
+class Trust(StrEnum):
+    """When a sum over layers from the table is taken for the network's latency.
+
+    ``table``: always. ``network``: never; what the table lets through is run end to end. ``auto``:
+    where the table's error bound (``hwnas lut validate``) leaves no doubt of the verdict; without
+    a bound, as ``network``.
+    """
+
+    TABLE = "table"
+    NETWORK = "network"
+    AUTO = "auto"
 
 
 class Rung(StrEnum):
@@ -272,6 +287,20 @@ class Evaluator(Closing):
             probe=probe,
             progress=progress,
         )
+        return cls.on(backend, table, budget)
+
+    @classmethod
+    def on(cls, backend: BoardBackend, table: str, budget: Budget | None = None) -> Evaluator:
+        """An evaluator on a board that is there already, leased from a pool, say.
+
+        Args:
+            backend: The board.
+            table: URL of the lookup table, as for :meth:`for_board`.
+            budget: Limits; none by default.
+
+        Raises:
+            TableError: The table cannot be opened.
+        """
         opened = LookupTable.open(table)
         warm_up(opened, backend.target)
         return cls(backend, opened, budget)
@@ -281,28 +310,37 @@ class Evaluator(Closing):
         self.backend.close()
         self.table.close()
 
-    def evaluate(self, network: Network) -> Evaluation:
-        """Climb the ladder until a limit fails or the network has run end to end.
+    def evaluate(self, network: Network, trust: Trust = Trust.NETWORK) -> Evaluation:
+        """Climb the ladder until a limit fails, or nothing is left to find out.
+
+        Args:
+            network: The candidate.
+            trust: Which networks are run end to end. With ``auto`` those whose verdict the table's
+                error bound leaves open, be it that they seem to fit or not.
 
         Raises:
             BoardError: The board failed.
             TableError: The table failed.
         """
         network = self._deployed(network)
+        static = self.static_evaluation(network)
+        cost, verdict, seconds = static.cost, static.verdict, dict(static.seconds)
+        if verdict.feasible:
+            with _timed(seconds, Rung.TABLE):
+                cost, verdict = self._refined(Rung.TABLE, self._by_layers, cost, network, verdict)
+            if self._is_open(cost, verdict, trust):
+                with _timed(seconds, Rung.BOARD):
+                    cost, verdict = self._refined(
+                        Rung.BOARD, self._end_to_end, cost, network, verdict
+                    )
+        return Evaluation(cost, verdict, seconds)
+
+    def static_evaluation(self, network: Network) -> Evaluation:
+        """The lowest rung alone: what shapes tell, and whether that much is within budget."""
         seconds: dict[Rung, float] = {}
         with _timed(seconds, Rung.STATIC):
             cost = self.static_cost(network)
             verdict = self._static_verdict(cost)
-        for rung, refined in ((Rung.TABLE, self._by_layers), (Rung.BOARD, self._end_to_end)):
-            if not verdict.feasible:
-                break
-            with _timed(seconds, rung):
-                try:
-                    cost = refined(cost, network)
-                except PlanError as error:
-                    verdict = Verdict(rung, verdict.violations, str(error))
-                else:
-                    verdict = Verdict(rung, self._violations(cost))
         return Evaluation(cost, verdict, seconds)
 
     def check_fits(self, network: Network) -> None:
@@ -357,6 +395,35 @@ class Evaluator(Closing):
         """
         network = self._deployed(network)
         return self._end_to_end(self.table_cost(network), network)
+
+    def _refined(
+        self,
+        rung: Rung,
+        refine: Callable[[HardwareCost, Network], HardwareCost],
+        cost: HardwareCost,
+        network: Network,
+        before: Verdict,
+    ) -> tuple[HardwareCost, Verdict]:
+        """What a rung makes of a cost, and its verdict."""
+        try:
+            cost = refine(cost, network)
+        except PlanError as error:
+            return cost, Verdict(rung, before.violations, str(error))
+        return cost, Verdict(rung, self._violations(cost))
+
+    def _is_open(self, by_layers: HardwareCost, verdict: Verdict, trust: Trust) -> bool:
+        """Whether an end-to-end run is wanted to tell if the network keeps within the budget."""
+        if verdict.refusal or trust is Trust.TABLE:
+            return False
+        bound = by_layers.latency_error
+        if trust is Trust.NETWORK or bound is None:
+            return verdict.feasible
+        # The bound is relative to the end-to-end run: sum = run x (1 + error).
+        verdicts = {
+            all(value <= 0 for value in self._violations(_scaled(by_layers, 1 / (1 + e))).values())
+            for e in (-min(bound, _LARGEST_BOUND), bound)
+        }
+        return len(verdicts) > 1
 
     def _deployed(self, network: Network) -> Network:
         """The network in the type that the kernels compute in."""
@@ -438,6 +505,12 @@ class Evaluator(Closing):
                 "flash_bytes": cost.flash_bytes,
             }
         )
+
+
+def _scaled(cost: HardwareCost, factor: float) -> HardwareCost:
+    """A cost whose run takes another time."""
+    energy_mj = None if cost.energy_mj is None else cost.energy_mj * factor
+    return replace(cost, latency_ms=cost.latency_ms * factor, energy_mj=energy_mj)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from hwnas._kernel_rules import KernelRule, convolution_rule, is_pointwise
 from hwnas.errors import PlanError
-from hwnas.network import BINARY, ELEMENTWISE, DType, Layer, Operator
+from hwnas.network import BINARY, CONVOLUTIONS, ELEMENTWISE, DType, Layer, Operator
 
 LARGEST_SIDE: Final = 0x7FFF
 """Largest height and width of a feature map and of a window: the kernels keep positions along an
@@ -156,12 +157,12 @@ def scratch_bytes(layer: Layer, kernels: KernelSet = CMSIS_NN) -> int:
     taps = math.prod(layer.kernel_size)
     if layer.groups != 1:
         return 2 * channels // layer.groups * taps  # grouped_convolution.c: two columns of bytes
-    if operator is Operator.CONV2D and not _is_pointwise(layer):
+    if operator is Operator.CONV2D and not is_pointwise(layer):
         # arm_convolve_s8.c; arm_convolve_1_x_n_s8.c asks for the same without MVE. Two columns.
         return 2 * channels * taps * _INT16_BYTES
     if (
         operator is Operator.DEPTHWISE_CONV2D
-        and _depthwise_variant(layer) == "arm_depthwise_conv_s8_opt"
+        and convolution_rule(layer).function == "arm_depthwise_conv_s8_opt"
     ):
         return channels * taps * _INT16_BYTES  # arm_depthwise_conv_s8_opt.c: one column
     if operator is Operator.AVERAGE_POOL2D:
@@ -177,16 +178,40 @@ before the one in its place is written (firmware/src/check_memory.c)."""
 def kernel_variant(layer: Layer, kernels: KernelSet = CMSIS_NN) -> str:
     """Name of the C function that computes a layer, for reports.
 
-    CMSIS-NN's convolutions are chosen as ``arm_convolve_wrapper_s8.c`` and
-    ``arm_depthwise_conv_wrapper_s8.c`` do, but for one case (``run_depthwise`` in
-    ``firmware/kernels/cmsis_nn/cmsis_nn.c``): the 3x3 depthwise kernel reads a column beyond the
-    image where two are padded on the right.
-
     Example:
         >>> from hwnas.network import conv2d
         >>> kernel_variant(conv2d((28, 28, 8), 4, 1))
         'arm_convolve_1x1_s8_fast'
     """
+    return kernel_rule(layer, kernels).function
+
+
+def kernel_rule(layer: Layer, kernels: KernelSet = CMSIS_NN) -> KernelRule:
+    """The C function that computes a layer, why it is that one, and how it works.
+
+    Example:
+        >>> from hwnas.network import conv2d
+        >>> kernel_rule(conv2d((28, 28, 8), 4, 1, strides=2)).why
+        'the window is 1x1 without padding, but the stride is not 1: each row is a matrix'
+    """
+    if kernels is CMSIS_NN and layer.operator in CONVOLUTIONS:
+        return convolution_rule(layer)
+    function = _only_function(layer, kernels)
+    if layer.is_free:
+        return KernelRule(function, "a reshape is another view of the same bytes: nothing runs")
+    if layer.operator in _SHARED:
+        why = f"it computes every {layer.operator}, whatever the kernel set"
+        return KernelRule(function, why, source="firmware/kernels")
+    why = f"it computes every {layer.operator} of the kernel set {kernels.name}"
+    source = f"firmware/kernels/{kernels.name}"
+    if kernels is not CMSIS_NN:
+        return KernelRule(function, why, source=source)
+    works, source = _SINGLE.get(layer.operator, ("", source))
+    return KernelRule(function, why, works, source)
+
+
+def _only_function(layer: Layer, kernels: KernelSet) -> str:
+    """Of an operator that one function computes, whatever the shapes."""
     if layer.operator in _SHARED:
         return _SHARED[layer.operator]
     if kernels is REFERENCE and layer.operator in _RESCALING:
@@ -194,10 +219,6 @@ def kernel_variant(layer: Layer, kernels: KernelSet = CMSIS_NN) -> str:
     if kernels is not CMSIS_NN:
         operator = Operator.RELU if layer.operator is Operator.RELU6 else layer.operator
         return f"{kernels.name}_{operator}"
-    if layer.operator is Operator.CONV2D:
-        return _convolution_variant(layer)
-    if layer.operator is Operator.DEPTHWISE_CONV2D:
-        return _depthwise_variant(layer)
     return _VARIANTS[layer.operator]
 
 
@@ -233,27 +254,22 @@ _VARIANTS: Final[Mapping[Operator, str]] = MappingProxyType(
         Operator.REQUANTIZE: "own_rescale",
     }
 )
-
-
-def _is_pointwise(layer: Layer) -> bool:
-    return layer.kernel_size == (1, 1) and layer.dilation == (1, 1) and layer.padding[:2] == (0, 0)
-
-
-def _convolution_variant(layer: Layer) -> str:
-    if layer.groups != 1:
-        return "own_grouped_convolution"
-    if _is_pointwise(layer):
-        return "arm_convolve_1x1_s8_fast" if layer.strides == (1, 1) else "arm_convolve_1x1_s8"
-    single_row = layer.input_shape[0] == 1 and layer.kernel_size[0] == 1
-    if single_row and layer.dilation[1] == 1 and layer.output_shape[1] % 4 == 0:
-        return "arm_convolve_1_x_n_s8"
-    return "arm_convolve_s8"
-
-
-def _depthwise_variant(layer: Layer) -> str:
-    if layer.depth_multiplier != 1 or layer.dilation != (1, 1):
-        return "arm_depthwise_conv_s8"
-    top, left, _, right = layer.padding
-    if layer.kernel_size == (3, 3) and max(top, left, right) <= 1:
-        return "arm_depthwise_conv_3x3_s8"
-    return "arm_depthwise_conv_s8_opt"
+_SINGLE: Final[Mapping[Operator, tuple[str, str]]] = MappingProxyType(
+    {
+        Operator.DENSE: (
+            "takes 2 outputs a pass, 4 inputs at once and the rest one by one",
+            "arm_fully_connected_s8.c",
+        ),
+        Operator.MAX_POOL2D: ("", "arm_max_pool_s8.c"),
+        Operator.AVERAGE_POOL2D: ("", "arm_avgpool_s8.c"),
+        Operator.GLOBAL_AVERAGE_POOL2D: (
+            "takes 4 channels a pass",
+            "firmware/kernels/cmsis_nn/global_pool.c",
+        ),
+        Operator.GLOBAL_MAX_POOL2D: (
+            "takes 4 channels a pass",
+            "firmware/kernels/cmsis_nn/global_pool.c",
+        ),
+    }
+)
+"""How functions of ``cmsis_nn`` work that are alone with their operator, and where they stand."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hwnas._channel_ties import ChannelTies, JoinedChannels
 from hwnas.kernels import CMSIS_NN, SnappingRule
-from hwnas.network import MAX_DIMENSION, Layer, Network, Node, Shape
+from hwnas.network import MAX_DIMENSION, Layer, Network, Shape
 
 
 def snap(
@@ -48,6 +48,53 @@ def snap(
     channels = [network.shape_of(value)[-1] for value in range(len(network.nodes) + 1)]
     snapped = _Solver(network, channels, _read_values(network, rule), wanted).solve()
     return network if snapped == channels else _rebuild(network, snapped)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerChange:
+    """A layer that snapping changes.
+
+    Attributes:
+        name: The node's name, or its operator.
+        before: As it was.
+        after: As it is in the snapped network.
+    """
+
+    name: str
+    before: Layer
+    after: Layer
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain data for JSON: both layers as people read them."""
+        return {
+            "name": self.name,
+            "before": self.before.describe(),
+            "after": self.after.describe(),
+        }
+
+
+def layer_changes(before: Network, after: Network) -> tuple[LayerChange, ...]:
+    """The layers that differ between a network and its snapped form, in execution order.
+
+    A layer is among them where it makes other channels, and where it only reads others.
+
+    Args:
+        before: A network.
+        after: The same with other channel counts.
+
+    Example:
+        >>> from hwnas.network import NetworkBuilder
+        >>> b = NetworkBuilder((8, 8, 3))
+        >>> x = b.conv2d(b.input, filters=7, kernel_size=3, name="stem")
+        >>> _ = b.conv2d(x, filters=10, kernel_size=1, name="head")
+        >>> [change.name for change in layer_changes(b.build(), snap(b.build()))]
+        ['stem', 'head']
+    """
+    return tuple(
+        LayerChange(old.name or str(old.layer.operator), old.layer, new.layer)
+        for old, new in zip(before.nodes, after.nodes, strict=True)
+        if old.layer != new.layer
+    )
 
 
 def snap_channels(channels: int, multiple: int = 4, *, most: int = MAX_DIMENSION) -> int:
@@ -195,26 +242,29 @@ class _Solver:
         return base
 
 
+def with_shapes(layer: Layer, inputs: tuple[Shape, ...], output: Shape) -> Layer:
+    """The same operator between other shapes; a constant operand follows, a single value stays.
+
+    Raises:
+        NetworkError: The shapes contradict each other, or are out of range.
+    """
+    if (inputs, output) == (layer.input_shapes, layer.output_shape):
+        return layer
+    operand = layer.operand
+    if operand not in ((), (1,)):
+        operand = (*operand[:-1], output[-1])
+    return replace(layer, input_shapes=inputs, output_shape=output, operand=operand)
+
+
 def _rebuild(network: Network, channels: list[int]) -> Network:
     shapes = [(*network.shape_of(value)[:-1], count) for value, count in enumerate(channels)]
     nodes = tuple(
-        _rebuilt(node, tuple(shapes[value] for value in node.inputs), shapes[i + 1])
+        replace(
+            node,
+            layer=with_shapes(
+                node.layer, tuple(shapes[value] for value in node.inputs), shapes[i + 1]
+            ),
+        )
         for i, node in enumerate(network.nodes)
     )
     return replace(network, nodes=nodes)
-
-
-def _rebuilt(node: Node, inputs: tuple[Shape, ...], output: Shape) -> Node:
-    layer = node.layer
-    if (inputs, output) == (layer.input_shapes, layer.output_shape):
-        return node
-    operand = _operand(layer, output)
-    changed = replace(layer, input_shapes=inputs, output_shape=output, operand=operand)
-    return replace(node, layer=changed)
-
-
-def _operand(layer: Layer, output: Shape) -> Shape:
-    """The constant's shape under new channels; a single value stays one."""
-    if layer.operand in ((), (1,)):
-        return layer.operand
-    return (*layer.operand[:-1], output[-1])

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from hwnas._tensorflow import import_keras
 from hwnas.datasets import CLASSES, IMAGE_SIDE, load_fashion_mnist
 from hwnas.errors import DatasetError, HwnasError
+from hwnas.int8_metric import Int8Validation
 
 VALIDATION_SAMPLES: Final = 4_000
 """The first images of the training part; the split never depends on anything else."""
 MAX_TRAIN_SAMPLES: Final = 60_000 - VALIDATION_SAMPLES
 EVALUATION_BATCH: Final = 500
+REPRESENTATIVE_SAMPLES: Final = 100
+"""Training images from which the quantizer takes ranges."""
 MAX_SEED: Final = (1 << 31) - 1
 
 _RANDOM_STATE: Final = threading.Lock()
@@ -45,9 +48,10 @@ class FashionMnistTrainer:
 
     A fresh copy of the model is trained (its weights drawn anew from the trial's seed, so that a
     trial can be repeated), with Adam and sparse categorical cross-entropy; the model must end in
-    a vector of 10 classes, with or without a softmax. Images get a border of zeros where the model
-    reads larger ones. The test part of the data is never touched. Threads take turns, but a trial
-    repeats exactly only where no other thread makes models meanwhile.
+    a vector of 10 classes, with or without a softmax. The model gets the weights of the trained
+    copy. Images get a border of zeros where the model reads larger ones. The test part of the data
+    is never touched. Threads take turns, but a trial repeats exactly only where no other thread
+    makes models meanwhile.
 
     Args:
         epochs: Passes over the training images.
@@ -96,6 +100,22 @@ class FashionMnistTrainer:
         self._learning_rate = learning_rate
         self._seed = seed
 
+    def int8_accuracy(self, model: Any) -> float:
+        """Accuracy on the held-out images of a trained model, once it is quantized.
+
+        Args:
+            model: As it was trained here.
+
+        Raises:
+            DatasetError: The model does not fit the images.
+        """
+        shape = tuple(model.input_shape[1:])
+        return Int8Validation(
+            _bordered(self._x_val, shape),
+            self._y_val,
+            _bordered(self._x_train[:REPRESENTATIVE_SAMPLES], shape),
+        )(model)
+
     def check_fits(self, input_shape: tuple[int, ...], classes: int | None) -> None:
         """Refuse networks that cannot be trained on these images, before a search starts.
 
@@ -120,7 +140,7 @@ class FashionMnistTrainer:
             )
 
     def __call__(self, model: Any, trial: Numbered) -> float:
-        """Train a copy of ``model`` and return its accuracy on held-out images.
+        """Train a copy of ``model``, hand it the weights, and return their held-out accuracy.
 
         Args:
             model: A ``keras.Model`` with one input, and logits or a softmax as its output.
@@ -163,6 +183,7 @@ class FashionMnistTrainer:
                 verbose=0,
                 return_dict=True,
             )
+            model.set_weights(copy.get_weights())
             return float(scores["accuracy"])
 
 

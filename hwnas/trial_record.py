@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ class Gate(StrEnum):
     STATIC = "static"
     TABLE = "table"
     BOARD = "board"
+    USER = "user"
     PRUNED = "pruned"
     TRAINED = "trained"
 
@@ -43,14 +44,18 @@ class TrialRecord:
         gate: What ended its way.
         digest: Of the network after snapping.
         network: That network as plain data (:meth:`hwnas.network.Network.to_dict`).
-        cost: :meth:`hwnas.evaluator.HardwareCost.to_dict`, with each figure's provenance.
+        cost: :meth:`hwnas.evaluator.HardwareCost.to_dict` with each figure's provenance and the
+            breakdown by layers; of several boards that of the slowest, and the largest sizes.
         metric: What ``train`` returned, or the floor where nothing was trained.
         trained: Whether ``metric`` was trained for, to the end, by this trial or the one it
             repeats.
         violations: Each checked limit's (value - limit) / limit.
+        verdict: In words: the rung, and what was over by how much.
         refusal: Why the kernels cannot run it at all; empty where they can.
         seconds: Host time by rung.
         duplicate_of: Number of the trial with the same network.
+        int8_metric: The metric of the quantized model, where it was asked for.
+        costs: The costs by board, where there are several.
     """
 
     gate: Gate
@@ -60,9 +65,12 @@ class TrialRecord:
     metric: float
     trained: bool
     violations: Mapping[str, float]
+    verdict: str = ""
     refusal: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
     duplicate_of: int | None = None
+    int8_metric: float | None = None
+    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def feasible(self) -> bool:
@@ -79,7 +87,7 @@ class TrialRecord:
 
     def to_attribute(self) -> dict[str, Any]:
         """Plain data for ``trial.set_user_attr``."""
-        return asdict(self)
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def read_record(trial: FrozenTrial) -> TrialRecord | None:
@@ -104,3 +112,23 @@ def finished_records(trials: Iterable[FrozenTrial]) -> dict[int, TrialRecord]:
     """Records of completed and pruned trials, by trial number."""
     records = ((t.number, read_record(t)) for t in trials if t.state in JUDGED)
     return {number: record for number, record in records if record is not None}
+
+
+def nearest_miss(records: Mapping[int, TrialRecord]) -> tuple[int, TrialRecord] | None:
+    """The network that exceeds its limits by the least share, with its number.
+
+    Args:
+        records: By trial number.
+
+    Returns:
+        ``None`` where no limit of any network is known to be exceeded.
+    """
+    misses = [
+        (max(record.violations.values()), number)
+        for number, record in records.items()
+        if not record.refusal and not record.feasible
+    ]
+    if not misses:
+        return None
+    _, number = min(misses)
+    return number, records[number]

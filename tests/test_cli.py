@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -33,12 +34,15 @@ def pruning(model, trial):
         raise optuna.TrialPruned("no hope")
     return train(model, trial)
 
-def slow(model, trial):
+def slow(model, trial, seconds=600):
     if trial.number == 3:
         print("training", flush=True)
         import time
-        time.sleep(600)
+        time.sleep(seconds)
     return train(model, trial)
+
+def brief(model, trial):
+    return slow(model, trial, seconds=3)
 """
 
 
@@ -66,14 +70,15 @@ def test_boards(tmp_path: Path) -> None:
 
 
 def test_measure_and_the_table_that_it_fills(tmp_path: Path, model: Path) -> None:
-    args = ("measure", str(model), "--board", "nucleo_l496zg", "--table", "sqlite:///t.db")
+    # A board that no rows ship for.
+    args = ("measure", str(model), "--board", "nucleo_l4r5zi", "--table", "sqlite:///t.db")
     shown = hwnas(*args, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     for word in ("simulated", "estimated", "conv2d 3x3/1 32x32x1 -> 30x30x6", "latency_ms"):
         assert word in shown.stdout
     plain = json.loads(hwnas(*args, "--json", cwd=tmp_path).stdout)
     assert plain["macs"] == 274_656 and plain["provenance"]["latency_ms"] == "simulated"
-    assert plain["latency_ms"] == pytest.approx(plain["cycles"] / 80e3)
+    assert plain["latency_ms"] == pytest.approx(plain["cycles"] / 120e3)
     assert sum(layer["share"] for layer in plain["layers"]) == pytest.approx(1)
 
     counted = json.loads(hwnas("lut", "stats", "--table", "sqlite:///t.db", "--json", cwd=tmp_path)
@@ -137,6 +142,53 @@ def test_search_resumes(tmp_path: Path) -> None:
     )
 
 
+def test_a_study_is_shown_and_exported(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TRAINER)
+    limits = ("--max-latency-ms", "30", "--anchor", "lenet")
+    args = (*SEARCH, *limits, "--train", "mine:train", "--trials", "8", "--json")
+    found = json.loads(hwnas(*args, cwd=tmp_path).stdout)
+    plain = hwnas("study", "sqlite:///s.db", "--json", "--export", "all.csv", cwd=tmp_path)
+    shown = json.loads(plain.stdout)
+    for name in ("front", "stopped", "seconds", "training_estimate_s", "networks_by_basis"):
+        assert shown[name] == found[name]
+    with (tmp_path / "all.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["trial"] for row in rows] == [str(n) for n in range(8)]
+    assert rows[0]["conv2_filters"] == "16" and rows[0]["latency_ms_provenance"] == "simulated"
+    front = {str(entry["trial"]): entry for entry in found["front"]}
+    for row in rows:
+        assert row["feasible"] == str(float(row["latency_ms"]) <= 30)
+        if row["trial"] in front:
+            assert float(row["latency_ms"]) == front[row["trial"]]["latency_ms"]
+    text = hwnas("study", "sqlite:///s.db", cwd=tmp_path).stdout
+    assert "Pareto front on nucleo_l496zg, latency simulated" in text and "s saved" in text
+    for storage, words in (
+        ("sqlite:///none.db", "there is no such file"),
+        ("journal:///none.log", "there is no such file"),
+    ):
+        refused(hwnas("study", storage, cwd=tmp_path), "StudyError", words)
+    refused(hwnas("study", "sqlite:///s.db", "--name", "x", cwd=tmp_path), "there is no study 'x'")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_search_over_two_boards_starts_where_another_ended(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TRAINER)
+    one = (*SEARCH, "--max-latency-ms", "200", "--train", "mine:train", "--json")
+    first = json.loads(hwnas(*one, "--trials", "8", cwd=tmp_path).stdout)
+    second = (
+        "search", "--space", "lenet", "--board", "nucleo_f767zi", "--board", "disco_f469ni",
+        "--storage", "sqlite:///two.db", "--table", "t.db", "--max-latency-ms", "200",
+        "--across", "each", "--warm-start", "sqlite:///s.db", "--train", "mine:train",
+        "--trials", str(len(first["front"])),
+    )  # fmt: skip
+    refused(hwnas(*second, "--int8", cwd=tmp_path), "built-in")
+    both = hwnas(*second, cwd=tmp_path)
+    assert both.returncode == 0, both.stderr
+    assert "ms on nucleo_f767zi" in " ".join(both.stdout.split())
+    shown = json.loads(hwnas("study", "sqlite:///two.db", "--json", cwd=tmp_path).stdout)
+    assert sum(shown["stopped"].values()) == len(first["front"])
+
+
 def test_search_goes_on_after_a_failed_training(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TRAINER)
     done = hwnas(*SEARCH, "--train", "mine:broken", "--trials", "2", cwd=tmp_path)
@@ -153,26 +205,28 @@ def test_search_tells_what_was_pruned_in_training(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TRAINER)
     shown = hwnas(*SEARCH, "--train", "mine:pruning", "--trials", "6", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    counts = dict(re.findall(r"^ (pruned|trained|duplicate) +(\d+) *$", shown.stdout, re.M))
+    counts = dict(re.findall(r"^ (pruned|trained|duplicate) +(\d+)\b", shown.stdout, re.M))
     assert int(counts["pruned"]) >= 2 and sum(map(int, counts.values())) == 6
 
 
-def interrupted(*args: str, cwd: Path, when: str) -> subprocess.CompletedProcess[str]:
-    """The command, with Ctrl-C once its output holds some text."""
-    out = cwd / "interrupted.out"
-    with out.open("w") as stdout:
+def interrupted(
+    *args: str, cwd: Path, when: str, again_when: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """The command, with Ctrl-C once its output holds some text, and again once it says another."""
+    out, err = cwd / "interrupted.out", cwd / "interrupted.err"
+    with out.open("w") as stdout, err.open("w") as stderr:
         # Started by a shell in the background, this process may ignore the signal; a child would.
         started = subprocess.Popen(
-            [sys.executable, "-c", UNDER_A_TERMINAL, *args],
-            cwd=cwd, stdout=stdout, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        deadline = time.monotonic() + 120
-        while when not in out.read_text() and time.monotonic() < deadline:
-            assert started.poll() is None, started.communicate()
-            time.sleep(0.05)
-        started.send_signal(signal.SIGINT)
-        _, err = started.communicate(timeout=60)
-    return subprocess.CompletedProcess(args, started.returncode, out.read_text(), err)
+            [sys.executable, "-c", UNDER_A_TERMINAL, *args], cwd=cwd, stdout=stdout, stderr=stderr
+        )
+        for text in filter(None, (when, again_when)):
+            deadline = time.monotonic() + 120
+            while text not in out.read_text() + err.read_text() and time.monotonic() < deadline:
+                assert started.poll() is None, err.read_text()
+                time.sleep(0.05)
+            started.send_signal(signal.SIGINT)
+        started.wait(timeout=60)
+    return subprocess.CompletedProcess(args, started.returncode, out.read_text(), err.read_text())
 
 
 UNDER_A_TERMINAL = """
@@ -184,20 +238,26 @@ main()
 """
 
 
-def test_an_interrupted_search_says_what_is_kept_and_resumes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("train", "again_when", "kept", "cut_off"),
+    [("brief", "", 4, 0), ("slow", "Ctrl-C again ends at once", 3, 1)],
+)
+def test_an_interrupted_search_says_what_is_kept_and_resumes(
+    tmp_path: Path, train: str, again_when: str, kept: int, cut_off: int
+) -> None:
+    """One Ctrl-C lets the trial in flight come to its end, a second one cuts it off."""
     (tmp_path / "mine.py").write_text(TRAINER)
-    stopped = interrupted(*SEARCH, "--train", "mine:slow", "--trials", "6", "--seed", "3",
-                          cwd=tmp_path, when="training")  # fmt: skip
+    args = (*SEARCH, "--train", f"mine:{train}", "--trials", "6", "--seed", "3")
+    stopped = interrupted(*args, cwd=tmp_path, when="training", again_when=again_when)
     assert stopped.returncode == 130, stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert stopped.stderr.splitlines()[-1] == (
-        "interrupted: 3 trials of study lenet-nucleo_l496zg are in s.db and the layers that were "
-        "run are in t.db; the same command goes on"
+        f"interrupted: {kept} trials of study lenet-nucleo_l496zg are in s.db and the layers that "
+        "were run are in t.db; the same command goes on"
     )
-    resumed = hwnas(*SEARCH, "--train", "mine:slow", "--trials", "6", "--seed", "3", "--json",
-                    cwd=tmp_path)  # fmt: skip
-    plain = json.loads(resumed.stdout)
-    assert sum(plain["stopped"].values()) == 6 and (plain["failed"], plain["cut_off"]) == (0, 1)
+    plain = json.loads(hwnas(*args, "--json", cwd=tmp_path).stdout)
+    assert sum(plain["stopped"].values()) == 6
+    assert (plain["failed"], plain["cut_off"]) == (0, cut_off)
 
 
 def test_commands_that_keep_nothing_say_so(tmp_path: Path) -> None:

@@ -56,11 +56,15 @@ def test_the_readmes_commands(tmp_path: Path, lenet: Network) -> None:
     from hwnas.keras_io import to_keras
 
     to_keras(lenet).save(tmp_path / "model.keras")
-    virtual, physical, profile = commands("README.md")
+    virtual, physical, explain, snap, profile = commands("README.md")
     done = hwnas(*virtual, cwd=tmp_path)
     assert done.returncode == 0 and "simulated" in done.stdout, done.stderr
     done = hwnas(*physical, cwd=tmp_path)
     assert done.returncode == 2 and "BoardError: port usb:066DFF...: no serial ports" in done.stderr
+    done = hwnas(*explain, cwd=tmp_path)
+    assert done.returncode == 0 and "Which kernel ran" in done.stdout, done.stderr
+    done = hwnas(*snap, cwd=tmp_path)
+    assert done.returncode == 0 and "wrote model-snapped.keras" in done.stdout, done.stderr
     shutil.copy(find_image(load_board("nucleo_l496zg")).elf, tmp_path / "app.elf")
     done = hwnas(*profile, cwd=tmp_path)
     assert done.returncode == 0 and "inclusive" in done.stdout, done.stderr
@@ -74,6 +78,26 @@ def test_the_profile_of_an_image(tmp_path: Path) -> None:
     assert done.returncode == 0 and re.search(r"^ main +0 ", done.stdout, re.M), done.stderr
     faults = re.findall(r"^\| `(\w+)` \|", (HOME / "docs" / "profiling.md").read_text(), re.M)
     assert set(faults) >= {str(fault) for fault in ImageFault}
+
+
+def test_the_explanation_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As shown, but for the figures, which change with firmware and compiler."""
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("docs/explain.md", "python")
+    exec(code, {})
+    explain, snap = commands("docs/explain.md")
+    done = hwnas(*explain, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (shown,) = blocks("docs/explain.md", "text")
+    assert without_figures(done.stdout) == without_figures(shown)
+    assert hwnas(*snap, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "model-snapped.keras").is_file()
+
+
+def without_figures(text: str) -> list[list[str]]:
+    """The words of each line."""
+    plain = re.sub(r"[+-]?\d[\d,.]*|─+", "N", text)
+    return [line.split() for line in plain.splitlines() if line.strip()]
 
 
 def test_the_readmes_boards() -> None:

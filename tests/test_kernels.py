@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import bakenn
 import pytest
 
+from hwnas._kernel_rules import CONVOLUTION_RULES, DEPTHWISE_RULES
 from hwnas.boards import load_board
 from hwnas.device import BoardClient
 from hwnas.elf import Image
 from hwnas.firmware import FirmwareImage, find_image
-from hwnas.kernels import CMSIS_NN, FLOAT32, REFERENCE, KernelSet, kernel_variant
+from hwnas.kernels import CMSIS_NN, FLOAT32, REFERENCE, KernelSet, kernel_rule, kernel_variant
 from hwnas.network import (
     DType,
     Layer,
@@ -42,6 +45,8 @@ from hwnas.network import (
 from hwnas.plan import PoolLayout, compile_layers
 from hwnas.virtual import VirtualBoard
 
+HOME = Path(__file__).parent.parent
+CMSIS_NN_SOURCES = Path(bakenn.__file__).parent / "backend" / "cmsis_nn" / "vendor"
 BOARD = "nucleo_l496zg"
 MAP = (6, 7, 5)
 LAYERS = [
@@ -50,6 +55,10 @@ LAYERS = [
     conv2d(MAP, 4, 3),
     conv2d((1, 8, 5), 4, (1, 3)),
     conv2d((1, 9, 5), 4, (1, 3)),
+    conv2d((1, 9, 5), 4, (1, 3), strides=(1, 2), padding="valid"),
+    conv2d((1, 8, 5), 4, (1, 3), dilation=(1, 2)),
+    conv2d((1, 8, 5), 4, (3, 3)),
+    conv2d((2, 8, 5), 4, (1, 3)),
     depthwise_conv2d(MAP, 3),
     depthwise_conv2d(MAP, 3, strides=2),
     depthwise_conv2d(MAP, 3, padding=(1, 1, 2, 1)),
@@ -132,6 +141,25 @@ def test_the_named_function_runs_and_no_other_of_its_kind(
     variants = {kernel_variant(*case) for case in CASES}
     name = kernel_variant(layer, kernels)
     assert {name} <= variants.intersection(started) <= {name, _HANDING_OVER.get(name, name)}
+
+
+def test_every_rule_is_among_what_is_watched() -> None:
+    """With what the test above watches, this holds each rule against what really runs."""
+    watched = {kernel_rule(layer) for layer in LAYERS}
+    assert watched >= {*CONVOLUTION_RULES, *DEPTHWISE_RULES}
+
+
+@pytest.mark.parametrize("kernels", [CMSIS_NN, REFERENCE, FLOAT32], ids=lambda k: k.name)
+def test_a_rule_says_why_and_where_it_stands(kernels: KernelSet) -> None:
+    for layer in LAYERS:
+        rule = kernel_rule(layer, kernels)
+        assert rule.why and rule.source
+        if rule.source.startswith("firmware/") and not rule.source.endswith(".c"):
+            assert (HOME / rule.source).is_dir()
+        elif rule.source.startswith("firmware/"):
+            assert (HOME / rule.source).is_file()
+        else:
+            assert list(CMSIS_NN_SOURCES.rglob(rule.source))
 
 
 def calls(board: VirtualBoard, entries: dict[int, str]) -> Counter[str]:

@@ -12,30 +12,19 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from small_search import count_parameters, small_space
 
 from hwnas.backend import BoardBackend, open_backend
 from hwnas.budget import Budget
 from hwnas.errors import SpaceError, StudyError
 from hwnas.evaluator import Evaluator
 from hwnas.network import Network, NetworkBuilder
-from hwnas.objective import HardwareObjective, TrainingError
+from hwnas.objective import HardwareObjective
 from hwnas.report import plot_front
 from hwnas.search import finished_trials, ledger, open_study, pareto_front, run_search
 from hwnas.table import LookupTable
+from hwnas.train_step import TrainingError
 from hwnas.trial_record import Gate, finished_records, read_record
-
-
-def small_space(trial: optuna.Trial) -> Network:
-    b = NetworkBuilder((12, 12, 1))
-    x = b.conv2d(b.input, trial.suggest_int("filters", 1, 24), 3, activation="relu")
-    x = b.max_pool2d(x, trial.suggest_categorical("pool", [2, 3]))
-    b.softmax(b.dense(b.flatten(x), 4))
-    return b.build()
-
-
-def count_parameters(model: Any, trial: optuna.Trial) -> float:
-    """A metric that grows with the network, so that accuracy and latency really are at odds."""
-    return 1 - 1 / float(model.count_params())
 
 
 def objective_for(

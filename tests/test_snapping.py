@@ -20,7 +20,7 @@ from hwnas.network import (
     conv2d,
     dense,
 )
-from hwnas.snapping import snap, snap_channels
+from hwnas.snapping import layer_changes, snap, snap_channels
 
 
 def channels(network: Network) -> list[int]:
@@ -328,3 +328,34 @@ def test_layers_stay_those_that_their_constructors_make() -> None:
     first, _, last = snap(b.build()).layers
     assert first == conv2d((9, 9, 3), 4, 3, strides=2, activation="relu6")
     assert last == dense((4,), 2)
+
+
+@given(networks())
+def test_the_changes_are_the_layers_that_differ(network: Network) -> None:
+    snapped = snap(network)
+    found = layer_changes(network, snapped)
+    assert bool(found) == (snapped != network)
+    before, after = [c.before for c in found], [c.after for c in found]
+    same = [old for old, new in zip(network.layers, snapped.layers, strict=True) if old == new]
+    assert sorted(layer.digest for layer in (*before, *same)) == sorted(
+        layer.digest for layer in network.layers
+    )
+    assert all(old != new for old, new in zip(before, after, strict=True))
+
+
+def test_a_change_has_the_nodes_name_or_the_operators() -> None:
+    b = NetworkBuilder((8, 8, 3))
+    b.conv2d(b.conv2d(b.input, 7, 3, name="stem"), 4, 1)
+    network = b.build()
+    assert [change.to_dict() for change in layer_changes(network, snap(network))] == [
+        {
+            "name": "stem",
+            "before": "conv2d 3x3/1 8x8x3 -> 8x8x7",
+            "after": "conv2d 3x3/1 8x8x3 -> 8x8x8",
+        },
+        {
+            "name": "conv2d",
+            "before": "conv2d 1x1/1 8x8x7 -> 8x8x4",
+            "after": "conv2d 1x1/1 8x8x8 -> 8x8x4",
+        },
+    ]

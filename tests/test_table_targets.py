@@ -9,7 +9,7 @@ import pytest
 from table_samples import SILICON, SLOW, TARGET, layer, network, network_record, record
 
 from hwnas.errors import TableError
-from hwnas.network import relu
+from hwnas.network import Operator, relu
 from hwnas.table import (
     Accuracy,
     LayerRecord,
@@ -68,6 +68,16 @@ def test_two_targets_are_compared_over_their_common_layers(table: LookupTable) -
     assert found.to_dict()["differences"].keys() == TARGET.differences(SLOW).keys()
     with pytest.raises(TableError, match="no layer in common"):
         diff_targets(table, TARGET, SILICON)
+
+
+def test_the_rows_of_one_operator(table: LookupTable) -> None:
+    assert table.records(TARGET, Operator.DENSE) == []
+    table.put(TARGET, [record(layer(1)), record(relu((4,))), record(layer(2))])
+    table.put(SLOW, [of(SLOW, 3, 7)])
+    found = {row.layer for row in table.records(TARGET, Operator.DENSE)}
+    assert found == {layer(1), layer(2)}
+    assert [row.layer for row in table.records(TARGET, Operator.RELU)] == [relu((4,))]
+    assert len(table.records(TARGET)) == 3 and table.records(TARGET, Operator.SOFTMAX) == []
 
 
 def test_a_removed_target_leaves_nothing_of_its_own(table: LookupTable) -> None:

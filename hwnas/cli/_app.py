@@ -13,13 +13,16 @@ from hwnas._text import one_line
 from hwnas.cli import lut_quality, lut_rows
 from hwnas.cli._output import NOTHING_KEPT, interruptible, notices
 from hwnas.cli.boards import boards
+from hwnas.cli.explain import explain
 from hwnas.cli.flash import flash
 from hwnas.cli.lut import lut
 from hwnas.cli.measure import measure
 from hwnas.cli.profile import profile
 from hwnas.cli.search import search
 from hwnas.cli.selftest import selftest
+from hwnas.cli.snap import snap
 from hwnas.cli.spaces import spaces
+from hwnas.cli.study import study
 from hwnas.cli.sweep import sweep
 from hwnas.cli.validate import validate
 from hwnas.errors import HwnasError
@@ -47,9 +50,12 @@ app.command()(boards)
 app.command()(flash)
 app.command()(selftest)
 app.command()(measure)
+app.command()(explain)
+app.command()(snap)
 app.command()(profile)
 app.command()(spaces)
 app.command()(search)
+app.command()(study)
 app.command()(sweep)
 app.command()(validate)
 for command in (

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import optuna
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hwnas._databases import label_of, read_url
+from hwnas.backend import open_backend
 from hwnas.budget import Budget
 from hwnas.cli._found import Found
 from hwnas.cli._output import (
     DEFAULT_TABLE,
-    BoardOption,
     FpuOption,
     JsonOption,
     KernelsOption,
@@ -25,38 +24,47 @@ from hwnas.cli._output import (
     TableOption,
     announced,
     interruptible,
-    notices,
     print_json,
     quiet_optuna,
     results,
     resumable,
 )
 from hwnas.cli._spaces import OffGridOption, space_named
+from hwnas.cli._watch import watch_search
+from hwnas.device.pool import BoardPool
 from hwnas.errors import HwnasError, StudyError
-from hwnas.evaluator import Evaluator
+from hwnas.evaluator import Evaluator, Trust
 from hwnas.firmware import Optimization, Variant
 from hwnas.kernels import CMSIS_NN
-from hwnas.objective import HARDWARE, METRIC, HardwareObjective, TrainFunction
+from hwnas.objective import INT8_METRIC, METRIC, HardwareObjective
+from hwnas.panel import HARDWARE, Across, is_hardware
 from hwnas.report import picture_path, plot_front
 from hwnas.search import (
     FrontEntry,
+    enqueue_anchor,
     finished_trials,
+    label_of_storage,
     ledger,
     open_study,
     pareto_front,
-    run_search,
+    stored_study,
+    warm_start,
 )
 from hwnas.spaces import SearchSpace, load_function
+from hwnas.train_step import Int8Score, TrainFunction
 from hwnas.training import FashionMnistTrainer
-from hwnas.trial_record import FAILURE, INVALID, Gate, finished_records, read_record
 
 
 def search(
     space: Annotated[str, typer.Option(help="A space's name, YAML file, or module:function.")],
-    board: BoardOption,
+    board: Annotated[
+        list[str],
+        typer.Option("--board", "-b", help="Name of a board, or its .toml file; repeatable."),
+    ],
     trials: Annotated[int, typer.Option(min=1, help="Finished trials that the study is to hold.")],
     storage: Annotated[
-        str, typer.Option(help="Optuna storage URL; the study resumes from it.")
+        str,
+        typer.Option(help="Optuna storage URL, or journal:///FILE; the study resumes from it."),
     ] = "sqlite:///hwnas-study.db",
     kernels: KernelsOption = CMSIS_NN.name,
     optimization: OptimizationOption = Optimization.SPEED,
@@ -64,6 +72,9 @@ def search(
     table_url: TableOption = DEFAULT_TABLE,
     port: PortOption = None,
     probe: ProbeOption = None,
+    pool: Annotated[
+        Path | None, typer.Option(help="Lease a board of each kind from this rack's file.")
+    ] = None,
     study_name: Annotated[
         str | None, typer.Option(help="Name of the study; space-board by default.")
     ] = None,
@@ -71,15 +82,38 @@ def search(
         str | None,
         typer.Option(help="module:function(model, trial) -> float; Fashion-MNIST by default."),
     ] = None,
+    train_limit_s: Annotated[
+        float | None, typer.Option(help="Longest time of a training, s; a longer one fails.")
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also score the quantized network (Fashion-MNIST).")
+    ] = False,
     objectives: Annotated[
-        str, typer.Option(help=f"Comma-separated: {METRIC}, {', '.join(HARDWARE)}.")
+        str, typer.Option(help=f"Comma-separated: {METRIC}, {INT8_METRIC}, {', '.join(HARDWARE)}.")
     ] = f"{METRIC},latency_ms",
+    across: Annotated[
+        Across, typer.Option(help="Of several boards the worst figure, or an objective each.")
+    ] = Across.WORST,
+    trust: Annotated[
+        Trust, typer.Option(help="Which networks are run end to end, beyond the table's sums.")
+    ] = Trust.AUTO,
     max_latency_ms: Annotated[float | None, typer.Option(help="Limit, ms.")] = None,
     max_energy_mj: Annotated[float | None, typer.Option(help="Limit, mJ.")] = None,
     max_ram_kib: Annotated[float | None, typer.Option(help="Limit, KiB.")] = None,
     max_flash_kib: Annotated[float | None, typer.Option(help="Limit, KiB.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Prune what is over budget; samplers learn less.")
+    ] = False,
     snap: Annotated[bool, typer.Option(help="Snap channels to multiples of 4.")] = True,
     off_grid: OffGridOption = False,
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="Begin with this reference of the space; repeatable.")
+    ] = None,
+    warm_start_from: Annotated[
+        str | None,
+        typer.Option("--warm-start", help="Begin with the front of the study at this storage URL."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trials at once; they share the board.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
     plot: Annotated[Path | None, typer.Option(help="Where to draw the front.")] = None,
     as_json: JsonOption = False,
@@ -91,38 +125,57 @@ def search(
     )
     if plot is not None:
         picture_path(plot)
+    if port is not None and (len(board) > 1 or pool is not None):
+        raise typer.BadParameter("one port is one board's", param_hint="--port")
     candidates = space_named(space, off_grid=off_grid)
-    trainer = _fashion_mnist(candidates) if train is None else load_function(train)
-    with announced(as_json) as progress:
-        evaluator = Evaluator.for_board(
-            board,
-            kernel_set=kernels,
-            variant=Variant(optimization, fpu),
-            table=table_url,
-            port=port,
-            probe=probe,
-            budget=budget,
-            progress=progress,
-        )
-    with evaluator:
+    trainer, score = _training(candidates, train, int8)
+    variant = Variant(optimization, fpu)
+    with ExitStack() as held:
+        with announced(as_json) as progress:
+            if pool is None:
+                backends = [
+                    open_backend(
+                        name, kernel_set=kernels, variant=variant, port=port, probe=probe,
+                        progress=progress,
+                    )
+                    for name in board
+                ]  # fmt: skip
+            else:
+                rack = BoardPool.from_file(pool, kernel_set=kernels, variant=variant)
+                held.enter_context(rack)
+                backends = [held.enter_context(rack.lease(name)) for name in board]
+        # No table is made before all boards are known.
+        evaluators = [
+            held.enter_context(Evaluator.on(backend, table_url, budget)) for backend in backends
+        ]
         if port is not None:
-            evaluator.backend.open()  # a wrong one would fail every trial
+            evaluators[0].backend.open()  # a wrong one would fail every trial
         objective = HardwareObjective(
             candidates,
-            evaluator,
+            evaluators,
             trainer,
             objectives=[name.strip() for name in objectives.split(",")],
+            across=across,
+            trust=trust,
+            infeasible="prune" if prune else "complete",
             snap_channels=snap,
+            train_limit_s=train_limit_s,
+            int8=score,
         )
-        name = study_name or f"{objective.space.name}-{evaluator.spec.name}"
+        boards = list(objective.panel.by_board)
+        name = study_name or f"{objective.space.name}-{'-'.join(boards)}"
         study = open_study(objective, storage=storage, name=name, seed=seed)
-        stored = label_of(read_url(storage))
-        tabled = evaluator.table.label
+        for known in anchor or []:
+            enqueue_anchor(study, objective, known)
+        if warm_start_from is not None and not finished_trials(study):
+            warm_start(study, objective, stored_study(warm_start_from))
+        stored = label_of_storage(storage, name)
+        tabled = evaluators[0].table.label
         with interruptible(lambda: _kept(study, stored, tabled)):
-            _run(study, objective, trials, as_json)
-        how = str(evaluator.backend.target.provenance)
+            watch_search(study, objective, trials=trials, jobs=jobs, quiet=as_json)
+        how = str(evaluators[0].backend.target.provenance)
     found = Found(
-        board=evaluator.spec.name,
+        boards=boards,
         how=how,
         front=pareto_front(study),
         counts=ledger(study),
@@ -150,12 +203,22 @@ def _kept(study: optuna.Study, stored: str, tabled: str) -> str:
     return resumable({trials: stored, "the layers that were run": tabled})
 
 
-def _fashion_mnist(space: SearchSpace) -> TrainFunction:
-    """The built-in trainer, for a space whose networks it can train."""
+def _training(
+    space: SearchSpace, named: str | None, int8: bool
+) -> tuple[TrainFunction, Int8Score | None]:
+    """The user's training function, or else the built-in one, and how quantized models score."""
+    if named is not None:
+        if int8:
+            raise typer.BadParameter(
+                "validation data are those of the built-in training; with --train, use the "
+                "library's int8=Int8Validation(...)",
+                param_hint="--int8",
+            )
+        return load_function(named), None
     trainer = FashionMnistTrainer()
     if space.input_shape is not None:
         trainer.check_fits(space.input_shape, space.classes)
-    return trainer
+    return trainer, trainer.int8_accuracy if int8 else None
 
 
 def _bytes(what: str, size_kib: float | None) -> int | None:
@@ -179,44 +242,6 @@ def _drawable(front: list[FrontEntry]) -> bool:
 
 def _draw(study: optuna.Study, picture: Path, objective: HardwareObjective, budget: Budget) -> Path:
     """The front over the first hardware objective, or else over latency."""
-    hardware = [name for name in objective.objectives if name != METRIC]
+    hardware = [name.partition("@")[0] for name in objective.objectives if is_hardware(name)]
     x = hardware[0] if hardware else "latency_ms"
     return plot_front(study, picture, x=x, limit=getattr(budget, x))
-
-
-_TROUBLES = {FAILURE: "failed", INVALID: "makes no network"}
-"""Attributes of a trial that went wrong; each text is told once."""
-
-
-def _run(study: optuna.Study, objective: HardwareObjective, trials: int, quiet: bool) -> None:
-    console = notices(quiet=quiet)
-    done = len(finished_trials(study))
-    if done:
-        console.print(f"resuming study {study.study_name}: {done} trials are there already")
-    columns = (
-        TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )  # fmt: skip
-    records = finished_records(study.get_trials(deepcopy=False)).values()
-    metrics = [record.metric for record in records if record.gate is Gate.TRAINED]
-    told: set[str] = set()
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(_best(metrics), total=max(trials, done), completed=done)
-
-        def on_trial(trial: optuna.trial.FrozenTrial) -> None:
-            record = read_record(trial)
-            if record is not None and record.gate is Gate.TRAINED:
-                metrics.append(record.metric)
-            for what, text in trial.user_attrs.items():
-                if what in _TROUBLES and text not in told:
-                    told.add(text)
-                    console.print(f"trial {trial.number} {_TROUBLES[what]}: {text}")
-            progress.update(bar, advance=1, description=_best(metrics))
-
-        run_search(study, objective, trials=trials, on_trial=on_trial)
-
-
-def _best(metrics: list[float]) -> str:
-    if not metrics:
-        return "none trained yet"
-    return f"{len(metrics)} trained, best {METRIC} {max(metrics):.3f}"

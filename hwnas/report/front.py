@@ -10,17 +10,12 @@ import optuna
 from optuna.trial import TrialState
 
 from hwnas.errors import StudyError
+from hwnas.panel import UNITS
 from hwnas.report._figure import new_figure, picture_path, save
 from hwnas.search import pareto_front
 from hwnas.target import Provenance
 from hwnas.trial_record import TrialRecord, finished_records
 
-LABELS: Final = {
-    "latency_ms": "latency (ms)",
-    "energy_mj": "energy (mJ)",
-    "ram_bytes": "RAM (bytes)",
-    "flash_bytes": "flash (bytes)",
-}
 _FRONT_COLOR: Final = "#c8553d"
 _STOPPED_COLORS: Final = {
     str(Provenance.MEASURED): "#222222",
@@ -59,8 +54,8 @@ def plot_front(
         HwnasError: matplotlib is not installed, or the file cannot be written.
     """
     target = picture_path(path)
-    if x not in LABELS:
-        raise StudyError(f"plot of {x!r}: it is none of {', '.join(LABELS)}")
+    if x not in UNITS:
+        raise StudyError(f"plot of {x!r}: it is none of {', '.join(UNITS)}")
     records = list(
         finished_records(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))).values()
     )
@@ -79,7 +74,7 @@ def plot_front(
     if limit is not None:
         axes.axvline(limit, color="#333333", linestyle="--", linewidth=1, label="budget")
     how = " and ".join(sorted({str(record.cost["provenance"][x]) for record in trained}))
-    axes.set(xlabel=f"{LABELS[x]}, {how}", ylabel=metric, title=f"{board}, {how} {LABELS[x]}")
+    axes.set(xlabel=f"{UNITS[x]}, {how}", ylabel=metric, title=f"{board}, {how} {UNITS[x]}")
     axes.legend()
     return save(figure, target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,11 +79,22 @@ class SearchSpace(ABC):
         """
         return Candidate(self.sample(trial))
 
+    def reference_parameters(self, name: str) -> Mapping[str, Any]:
+        """A known network as a point: the values of its parameters.
+
+        Raises:
+            SpaceError: The space has no reference of that name.
+        """
+        raise self._no_reference(name)
+
     def reference(self, name: str) -> Network:
         """A known network of this space.
 
         Raises:
             SpaceError: The space has no reference of that name.
         """
+        raise self._no_reference(name)
+
+    def _no_reference(self, name: str) -> SpaceError:
         known = ", ".join(self.references) or "none"
-        raise SpaceError(f"space {self.name} has no reference {name!r}; it has: {known}")
+        return SpaceError(f"space {self.name} has no reference {name!r}; it has: {known}")

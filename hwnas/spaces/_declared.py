@@ -98,7 +98,7 @@ class DeclaredSpace(SearchSpace):
             SpaceError: The space has no reference of that name.
         """
         if name not in self._points:
-            super().reference(name)
+            raise self._no_reference(name)
         return dict(self._points[name])
 
     def reference_description(self, name: str) -> str:
@@ -108,7 +108,7 @@ class DeclaredSpace(SearchSpace):
             SpaceError: The space has no reference of that name.
         """
         if name not in self._points:
-            super().reference(name)
+            raise self._no_reference(name)
         return self._file.references[name].description.strip()
 
     def reference(self, name: str) -> Network:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Connection, Row, Table, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hwnas.errors import NetworkError, TableError
-from hwnas.network import Layer, Network
+from hwnas.network import Layer, Network, Operator
 from hwnas.table._records import (
     WHOLE_NETWORK,
     Conflict,
@@ -148,14 +148,17 @@ def all_targets(connection: Connection) -> list[TargetIdentity]:
     return [TargetIdentity.from_dict(plain(row.digest, row.json)) for row in found]
 
 
-def all_layers(connection: Connection, target: TargetIdentity) -> list[LayerRecord]:
-    """The rows of layers on one target, by the layer's digest.
+def all_layers(
+    connection: Connection, target: TargetIdentity, operator: Operator | None = None
+) -> list[LayerRecord]:
+    """The rows of layers on one target, by the layer's digest; of one operator, or of all.
 
     Raises:
         TableError: A row or a layer was changed by hand.
     """
     found = []
-    for row in stream(connection, LAYER, target.digest):
+    only = None if operator is None else layers.c.operator == str(operator)
+    for row in stream(connection, LAYER, target.digest, only):
         try:
             layer = Layer.from_dict(plain(row.subject, row.json))
         except NetworkError as error:
@@ -216,8 +219,17 @@ def stats_of(connection: Connection, target: TargetIdentity) -> list[TargetStats
     return [TargetStats(target, name, rows) for name, rows in counts if rows]
 
 
-def stream(connection: Connection, kind: Kind, target: str) -> Iterator[Row[Any]]:
-    """All rows of one target by the subject's digest, with its text as ``json``."""
+def stream(
+    connection: Connection, kind: Kind, target: str, only: ColumnElement[bool] | None = None
+) -> Iterator[Row[Any]]:
+    """All rows of one target by the subject's digest, with its text as ``json``.
+
+    Args:
+        connection: Inside a transaction.
+        kind: Which rows.
+        target: The target's digest.
+        only: Leaves out the rows for which it does not hold.
+    """
     query = (
         select(kind.rows, kind.subjects.c.json)
         .join(kind.subjects, kind.subjects.c.digest == kind.rows.c.subject)
@@ -225,7 +237,7 @@ def stream(connection: Connection, kind: Kind, target: str) -> Iterator[Row[Any]
         .order_by(kind.rows.c.subject)
         .execution_options(yield_per=CHUNK)
     )
-    yield from connection.execute(query)
+    yield from connection.execute(query if only is None else query.where(only))
 
 
 def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

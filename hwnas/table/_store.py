@@ -8,7 +8,7 @@ from typing import Final, TextIO, cast
 
 from hwnas._closing import Closing
 from hwnas.errors import TableError
-from hwnas.network import Layer, Network
+from hwnas.network import Layer, Network, Operator
 from hwnas.table import _exchange, _notes, _rows, _schema
 from hwnas.table._database import Database
 from hwnas.table._messages import Nearest, conflict_message, missing_message, name_layers
@@ -312,14 +312,20 @@ class LookupTable(Closing):
         with self._database.transaction("read") as connection:
             return _notes.fetch_accuracies(connection, target)
 
-    def records(self, target: TargetIdentity) -> list[LayerRecord]:
+    def records(
+        self, target: TargetIdentity, operator: Operator | None = None
+    ) -> list[LayerRecord]:
         """All rows of layers on a target, by the layer's digest.
+
+        Args:
+            target: Exactly this identity.
+            operator: Only rows of this operator; of all by default.
 
         Raises:
             TableError: The database cannot be read, or a row was changed by hand.
         """
         with self._database.transaction("read") as connection:
-            return _rows.all_layers(connection, target)
+            return _rows.all_layers(connection, target, operator)
 
     def remove(self, target: TargetIdentity) -> int:
         """Delete a target with all that is known of it.
