@@ -6,10 +6,16 @@ serves only the very target that it was made for; with another compiler, say, it
 
 from __future__ import annotations
 
+from typing import Final
+
 from hwnas.errors import HwnasError, TableError
 from hwnas.resources import data_dir
 from hwnas.table import LookupTable, states_target
 from hwnas.target import TargetIdentity
+
+WHOLE_SPACES: Final = ("ds_cnn", "lenet")
+"""Spaces of whose layers the tables hold nearly all. The others have far more: of these the tables
+hold the layers of the known networks, and a search runs the rest as it needs them."""
 
 
 def warm_up(table: LookupTable, target: TargetIdentity) -> int:

@@ -15,10 +15,11 @@ from command_line import hwnas
 
 from hwnas.backend import BoardBackend
 from hwnas.boards import BoardSpec, list_boards, load_board
+from hwnas.cost import static_cost
 from hwnas.errors import ImageFault, SpaceError
 from hwnas.firmware import find_image
 from hwnas.network import Network
-from hwnas.spaces import load_space
+from hwnas.spaces import list_spaces, load_space
 from hwnas.table import Accuracy
 from hwnas.table._jsonl import accuracy_line
 
@@ -126,9 +127,37 @@ def test_the_declared_spaces(tmp_path: Path) -> None:
     assert load_space(tmp_path / "block.yaml").parameters.keys() == {"blocks"}
 
 
+def test_the_spaces_on_the_command_line(tmp_path: Path) -> None:
+    for command in commands("docs/search-spaces.md"):
+        done = hwnas(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "simulated (sums over layers)" in done.stdout and (tmp_path / "spread.png").exists()
+
+
+def test_the_spaces_that_ship_are_all_told() -> None:
+    text = (HOME / "docs" / "search-spaces.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([\dx]+)(?:, (\d+))? \| .* \|(.*?)\| (.*) \|$", text, re.M)
+    assert sorted(name for name, *_ in rows) == list_spaces()
+    for name, shape, classes, references, points in rows:
+        space = load_space(name)
+        assert shape == "x".join(map(str, space.input_shape))
+        assert classes == ("" if space.classes is None else str(space.classes))
+        assert tuple(re.findall(r"`(\w+)`", references)) == space.references
+        assert points == str(space.cardinality)
+
+
+def test_the_known_networks_are_as_large_as_told() -> None:
+    text = (HOME / "docs" / "search-spaces.md").read_text()
+    for name in list_spaces():
+        space = load_space(name)
+        for reference in space.references:
+            cost = static_cost(space.reference(reference))
+            assert f"{cost.macs:,}" in text and f"{cost.parameters:,}" in text
+
+
 def test_the_error_of_a_wrong_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = blocks("docs/search-spaces.md", "yaml")
-    (shown,) = blocks("docs/search-spaces.md", "")
+    _, shown = blocks("docs/search-spaces.md", "")
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(whole.replace("filters: 8", "filters: wide"))
     with pytest.raises(SpaceError) as raised:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import networks
 import optuna
 import pytest
 from optuna.trial import FixedTrial
 
 from hwnas.errors import SpaceError
 from hwnas.network import Network, NetworkBuilder, Operator
-from hwnas.spaces import DeclaredSpace, list_spaces, load_space
+from hwnas.spaces import DeclaredSpace, list_spaces, load_space, random_networks
+from hwnas.validation.networks import mobilenet_v1
 
 
 def asked(space: DeclaredSpace, **parameters: Any) -> set[str]:
@@ -27,25 +32,42 @@ def asked(space: DeclaredSpace, **parameters: Any) -> set[str]:
 
 
 def test_every_shipped_space_samples_networks_that_a_study_can_drive() -> None:
-    assert {"lenet", "ds_cnn"} <= set(list_spaces())
     for name in list_spaces():
         space = load_space(name)
-        assert space.name == name and space.references
+        assert space.name == name and space.description
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         networks = [space.sample(study.ask()) for _ in range(40)]
         assert len({network.digest for network in networks}) > 30
         for network in networks:
             assert network.input_shape == space.input_shape
-            assert network.output_shape == (space.classes,)
+            assert space.classes is None or network.output_shape == (space.classes,)
         for trial in study.get_trials():
             assert space.sample(FixedTrial(trial.params)) == networks[trial.number]
             assert set(trial.params) <= set(space.parameters)
 
 
-def test_the_lenet_reference_is_the_papers(lenet: Network) -> None:
-    space = load_space("lenet")
-    assert space.reference("lenet") == lenet
-    assert space.sample(FixedTrial(space.reference_parameters("lenet"))) == lenet
+REFERENCES: dict[str, dict[str, Callable[[], Network] | None]] = {
+    "autoencoder": {"mlperf_tiny": networks.autoencoder},
+    "ds_cnn": {"mlperf_tiny": None},  # below
+    "lenet": {"lenet": networks.lenet},
+    "mcunet": {"mobilenet_v2_035": networks.mobilenet_v2},
+    "mobilenet_v1": {"mlperf_tiny": mobilenet_v1},
+    "mobilenet_v2": {"mobilenet_v2_035": networks.mobilenet_v2},
+    "resnet_cifar": {"resnet8": networks.resnet8, "resnet20": networks.resnet20},
+    "tcn": {},
+}
+
+
+def test_the_references_are_the_networks_that_are_known() -> None:
+    assert sorted(REFERENCES) == list_spaces()
+    for name, known in REFERENCES.items():
+        space = load_space(name)
+        assert space.references == tuple(known)
+        for reference, make in known.items():
+            if make is not None:
+                assert space.reference(reference) == make()
+            point = space.reference_parameters(reference)
+            assert space.sample(FixedTrial(point)) == space.reference(reference)
 
 
 def test_the_ds_cnn_reference_is_the_keyword_spotting_benchmark() -> None:
@@ -57,6 +79,54 @@ def test_the_ds_cnn_reference_is_the_keyword_spotting_benchmark() -> None:
     x = b.average_pool2d(x, (24, 5))
     b.softmax(b.dense(b.flatten(x), 12))
     assert load_space("ds_cnn").reference("mlperf_tiny") == b.build()
+
+
+WIDTH_OPTIONS = {Operator.CONV2D, Operator.DEPTHWISE_CONV2D, Operator.DENSE}
+
+
+def widths(space: DeclaredSpace, samples: int = 60) -> set[int]:
+    """Output channels of hidden layers that have weights, over random networks."""
+    found = set[int]()
+    for network in itertools.islice(random_networks(space, seed=1), samples):
+        weighted = [layer for layer in network.layers if layer.operator in WIDTH_OPTIONS]
+        found |= {layer.output_shape[-1] for layer in weighted[:-1]}
+    return found
+
+
+def test_widths_are_multiples_of_4_by_construction_and_any_number_off_the_grid() -> None:
+    for name in set(list_spaces()) - {"lenet"}:
+        assert {width % 4 for width in widths(load_space(name))} == {0}
+        free = load_space(name, off_grid=True)
+        assert free.name == f"{name}_off_grid"
+        assert {width % 4 for width in widths(free)} == {0, 1, 2, 3}
+        for reference in free.references:
+            assert free.reference(reference) == load_space(name).reference(reference)
+
+
+def test_off_the_grid_the_ends_of_a_width_stay() -> None:
+    on, off = load_space("ds_cnn"), load_space("ds_cnn", off_grid=True)
+    assert str(on.parameters["filters_1"]) == "8 to 96 in steps of 4"
+    assert str(off.parameters["filters_1"]) == "8 to 96 in steps of 1"
+    assert str(off.parameters["blocks"]) == str(on.parameters["blocks"])
+
+
+def test_a_space_without_widths_cannot_leave_the_grid() -> None:
+    with pytest.raises(SpaceError, match=r"lenet\.yaml, line 11, parameters: .* of type width"):
+        load_space("lenet", off_grid=True)
+
+
+def test_the_optional_stages_of_the_mobile_spaces() -> None:
+    space = load_space("mcunet")
+    point = space.reference_parameters("mobilenet_v2_035")
+    for name in [name for name in point if re.fullmatch(r"\w+6|stage6_\w+|head_filters", name)]:
+        del point[name]
+    point |= {"stage6": False, "head": False, "expansion1": 1}
+    assert asked(space, **point) == set(point)
+    network = space.sample(FixedTrial(point))
+    whole = space.reference("mobilenet_v2_035")
+    # The last stage, the head and the expansion of the first stage's first block are gone.
+    assert len(network.nodes) == len(whole.nodes) - 3 - 1 - 1
+    assert network.layers[-3].input_shape == (3, 3, 56)
 
 
 def test_lenet_has_off_grid_widths_and_conditional_parameters() -> None:
@@ -80,7 +150,7 @@ def test_an_unknown_reference_lists_the_known() -> None:
 
 
 def test_an_unknown_space_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(SpaceError, match=r"'lenett'.*ds_cnn, lenet"):
+    with pytest.raises(SpaceError, match=r"'lenett'.*ds_cnn, lenet, "):
         load_space("lenett")
     for missing in (tmp_path / "none.yaml", tmp_path / f"{'x' * 5_000}.yaml"):
         with pytest.raises(SpaceError, match=f"{missing.name}: there is no such file"):
@@ -145,6 +215,45 @@ layers:
         "conv2d", "hard_swish", "conv2d", "leaky_relu", "tanh", "global_max_pool2d", "logistic",
     ]  # fmt: skip
     assert [layer.groups for layer in layers if layer.operator == "conv2d"] == [1, 2]
+
+
+def test_channels_are_those_that_the_entry_reads(declare: Any) -> None:
+    space = declare(
+        """
+parameters:
+  first: {type: width, low: 4, high: 12}
+  expansion: {type: choice, values: [2, 3]}
+layers:
+  - conv2d: {filters: $first, kernel_size: 3}
+    as: narrow
+  - conv2d: {filters: $channels * $expansion, kernel_size: 1}
+    as: wide
+  - conv2d: {filters: $channels * 5, kernel_size: 1}
+    from: narrow
+  - conv2d: {filters: $channels // 20 * $expansion * 4, kernel_size: 1, groups: $channels // 10}
+  - add: [previous, wide]
+  - flatten
+  - dense: {units: $channels // 64}
+"""
+    )
+    network = space.sample(FixedTrial({"first": 8, "expansion": 3}))
+    assert [layer.output_shape[-1] for layer in network.layers] == [8, 24, 40, 24, 24, 1536, 24]
+    assert network.nodes[2].inputs == (1,) and network.layers[3].groups == 4
+
+
+def test_channels_that_make_no_layer_are_told_when_they_are_sampled(declare: Any) -> None:
+    space = declare(
+        """
+parameters:
+  first: {type: width, low: 4, high: 12}
+layers:
+  - conv2d: {filters: $first, kernel_size: 3}
+  - conv2d: {filters: $channels // 8, kernel_size: 1}
+"""
+    )
+    assert space.sample(FixedTrial({"first": 8})).output_shape == (8, 8, 1)
+    with pytest.raises(SpaceError, match=r"layers\[1\]\.conv2d: .*1 to 65535.*with first=4"):
+        space.sample(FixedTrial({"first": 4}))
 
 
 def test_nested_repeats_have_parameters_of_their_own(declare: Any) -> None:

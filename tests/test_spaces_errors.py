@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from space_files import CONV
+from wrong_spaces import WRONG_FILES, WRONG_HEADS
 
 from hwnas.errors import SpaceError
 from hwnas.network import Network
@@ -24,142 +25,28 @@ HOSTILE_TOKENS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("layres: []\n", ["small.yaml", "line 4, layres: unknown key", "layers"]),
-        ("classes: 3\n", ["layers: this key is missing"]),
-        ("layers: []\n", ["line 4, layers", "at least 1 entries"]),
-        ("layers:\n  - conv3d: {}\n", ["line 5, layers[0].conv3d: unknown key", "conv2d"]),
-        ("layers:\n  - {}\n", ["line 5", "expected one operator", "none"]),
-        ("layers:\n  - {relu: , relu6: }\n", ["expected one operator", "relu, relu6"]),
-        ("layers:\n  - 7\n", ["line 5, layers[0]"]),
-        ("layers:\n  - conv2d: {kernel_size: 3}\n", ["layers[0].conv2d.filters", "missing"]),
-        ("layers:\n  - conv2d:\n      filters: wide\n      kernel_size: 3\n",
-         ["line 6, layers[0].conv2d.filters", "whole number from 1 to 65535", "'wide'"]),
-        ("layers:\n  - conv2d: {filters: 0, kernel_size: 3}\n", ["conv2d.filters", "found 0"]),
-        ("layers:\n  - conv2d: {filters: true, kernel_size: 3}\n", ["found True"]),
-        ("layers:\n  - conv2d: {filters: 1.5, kernel_size: 3}\n", ["found 1.5"]),
-        ("layers:\n  - conv2d: {filters: 4, kernel_size: [3, 3, 3]}\n", ["a pair"]),
-        ("layers:\n  - conv2d: {filters: 4, kernel_size: 3, padding: full}\n",
-         ["conv2d.padding", "same, valid", "'full'"]),
-        ("layers:\n  - conv2d: {filters: 4, kernel_size: 3, use_bias: 1}\n", ["use_bias", "true"]),
-        ("layers:\n  - conv2d: {filters: 4, kernel_size: 3, bias: true}\n",
-         ["conv2d.bias: unknown key", "use_bias"]),
-        ("layers:\n  - conv2d: {filters: $w, kernel_size: 3}\n",
-         ["line 5, layers[0].conv2d.filters", "no parameter 'w'"]),
-        ("layers:\n  - conv2d: {filters: __import__('os'), kernel_size: 3}\n", ["whole number"]),
-        ("layers:\n  - conv2d: {filters: 2 ** 9, kernel_size: 3}\n", ["whole number"]),
-        ("layers:\n  - dense: {units: 3}\n", ["none of 64 samples", "flatten it first"]),
-        ("classes: 3\nlayers:\n" + CONV, ["the output is (8, 8, 4)", "per class: 3"]),
-        ("layers:\n" + CONV + "  - add: [a, previous]\n", ["line 6, layers[1].add", "named 'a'"]),
-        ("layers:\n" + CONV + "  - relu:\n    from: later\n", ["layers[1].from", "'later'"]),
-        ("layers:\n" + CONV + "    as: input\n", ["line 6, layers[0].as", "already"]),
-        ("parameters:\n  w: {type: int, low: 1, high: 4}\nlayers:\n" + CONV,
-         ["line 5, parameters.w", "never used"]),
-        ("parameters:\n  w: {type: int, low: 1, high: 4, step: 2}\nlayers:\n" + CONV,
-         ["line 5, parameters.w", "multiple of step", "1, 4, 2"]),
-        ("parameters:\n  w: {type: int, low: 4, high: 1}\nlayers:\n" + CONV, ["parameters.w"]),
-        ("parameters:\n  w: {type: float, low: 0}\nlayers:\n" + CONV, ["line 5, parameters.w"]),
-        ("parameters:\n  w: {type: choice, values: []}\nlayers:\n" + CONV,
-         ["parameters.w.values", "1 to 256 values"]),
-        ("parameters:\n  w: {type: choice, values: [1, true]}\nlayers:\n" + CONV,
-         ["stands twice"]),
-        ("parameters:\n  w: {type: choice, values: [1.0]}\nlayers:\n" + CONV, ["found 1.0"]),
-        ("parameters:\n  W: {type: bool}\nlayers:\n" + CONV, ["line 5", "W"]),
-        ("classes: 4\nparameters:\n  classes: {type: bool}\nlayers:\n" + CONV,
-         ["line 6, parameters.classes", "already"]),
-        ("parameters:\n  w: {type: int, low: 1, high: 4}\n"
-         "layers:\n  - conv2d: {filters: $w // 2, kernel_size: 3}\n",
-         ["expected 1 to 65535", "can be 0 to 2"]),
-        ("parameters:\n  w: {type: int, low: 0, high: 4}\n"
-         "layers:\n  - conv2d: {filters: 8 // $w, kernel_size: 3}\n", ["divide by 0"]),
-        ("parameters:\n  w: {type: int, low: 1, high: 9000}\n"
-         "layers:\n  - conv2d: {filters: $w * $w, kernel_size: 3}\n", ["81000000"]),
-        ("parameters:\n  w: {type: choice, values: [a, b]}\n"
-         "layers:\n  - conv2d: {filters: $w, kernel_size: 3}\n", ["$w is one of a, b"]),
-        ("parameters:\n  w: {type: choice, values: [relu, tanh]}\n"
-         "layers:\n  - conv2d: {filters: 4, kernel_size: 3, activation: $w}\n",
-         ["none, relu, relu6", "$w is one of relu, tanh"]),
-        ("parameters:\n  w: {type: bool}\nlayers:\n" + CONV + "    when: {w: 1}\n",
-         ["line 8, layers[0].when.w", "never 1", "false, true"]),
-        ("layers:\n" + CONV + "    when: {z: 1}\n", ["layers[0].when.z", "no parameter 'z'"]),
-        ("layers:\n  - repeat: {times: 65, layers: [relu]}\n", ["repeat.times", "0 to 64"]),
-        ("layers:\n  - repeat: {times: 2, layers: []}\n", ["repeat.layers", "at least 1"]),
-        ("layers:\n  - repeat:\n      times: 64\n      layers:\n"
-         "        - repeat: {times: 64, layers: [relu]}\n", ["up to 4161 entries"]),
-        ("parameters:\n  w_1: {type: bool}\nlayers:\n" + CONV + "    when: {w_1: true}\n"
-         "  - repeat:\n      times: 1\n      parameters: {w: {type: bool}}\n"
-         "      layers:\n        - relu:\n          when: {w: true}\n", ["'w_1'", "there already"]),
-        ("parameters:\n  w: {type: bool}\nlayers:\n" + CONV + "    when: {w: true}\n"
-         "  - repeat:\n      times: 1\n      parameters: {w: {type: bool}}\n"
-         "      layers: [relu]\n", ["repeat.parameters.w", "meaning already"]),
-        ("layers:\n" + CONV + "references:\n  r: {parameters: {w: 1}}\n",
-         ["line 7, references.r.parameters.w", "no such parameter"]),
-        ("parameters:\n  w: {type: int, low: 1, high: 5, step: 2}\n"
-         "layers:\n  - conv2d: {filters: $w, kernel_size: 3}\n"
-         "references:\n  r: {parameters: {w: 2}}\n", ["2 is not 1 to 5 in steps of 2"]),
-        ("parameters:\n  w: {type: int, low: 1, high: 5}\n"
-         "layers:\n  - conv2d: {filters: $w, kernel_size: 3}\n"
-         "references:\n  r: {parameters: {}}\n", ["references.r", "'w' is missing"]),
-        ("parameters:\n  w: {type: bool}\n  v: {type: bool}\nlayers:\n" + CONV
-         + "  - relu:\n    when: {w: true, v: true}\n"
-         "references:\n  r: {parameters: {w: false, v: true}}\n", ["never asked", "v"]),
-        ("layers: [relu\n", ["not YAML"]),
-        ("layers:\n  - relu\nlayers:\n  - relu6\n", ["line 6, layers", "twice"]),
-        ("x: &a [relu]\nlayers: *a\n", ["line 4", "aliases"]),
-        ("layers: !!python/object/apply:os.system ['true']\n", ["line 4", "tags"]),
-        ("classes: !!bool zz\nlayers: [relu]\n", ["line 4", "tags"]),
-        ("classes: 0x_\nlayers: [relu]\n", ["line 4, classes"]),
-        ("7: x\nlayers: [relu]\n", ["the key on line 4 must be text"]),
-        ("layers: " + "[" * 40 + "]" * 40 + "\n", ["nested deeper"]),
-        ("description: 2020-01-01\nlayers: [relu]\n", ["line 4, description", "'2020-01-01'"]),
-        ("classes: " + "9" * 5000 + "\nlayers: [relu]\n", ["line 4, classes"]),
-        ("classes: 0x" + "f" * 5000 + "\nlayers: [relu]\n", ["line 4, classes", "is beyond"]),
-        ("classes: 1" + ":30" * 5000 + "\nlayers: [relu]\n", ["line 4, classes", "is beyond"]),
-        ("classes: 1" + ":30" * 5000 + ".5\nlayers: [relu]\n", ["line 4, classes", "not a value"]),
-        ("parameters:\n  w: {type: int, low: -1073741825, high: 4}\nlayers:\n" + CONV,
-         ["line 5, parameters.w.low", "is beyond 1073741824"]),
-        ('description: "\\ud800"\nlayers: [relu]\n', ["line 4", r"'\ud800' is not allowed"]),
-        ('description: "\\e[2J"\nlayers: [relu]\n', ["line 4", r"'\x1b' is not allowed"]),
-        ("parameters:\n  w: {type: choice, values: [" + "x" * 65 + "]}\nlayers:\n" + CONV,
-         ["line 5, parameters.w.values", "text of up to 64 characters"]),
-        ("layers:\n  - conv2d: {filters: $" + "w" * 65 + ", kernel_size: 3}\n",
-         ["line 5, layers[0].conv2d.filters", "whole number"]),
-        ("parameters:\n  " + "w" * 65 + ": {type: bool}\nlayers:\n" + CONV,
-         ["line 5", "up to 64 lower-case letters"]),
-    ],
-)  # fmt: skip
+def check_message(message: str, words: list[str]) -> None:
+    assert re.search(r"small\.yaml(, |: )line \d+", message)
+    assert "expected" in message or "not YAML" in message
+    for word in words:
+        assert word in message
+    assert len(message) < 1_000
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG_FILES)
 def test_a_wrong_file_names_line_key_and_what_was_expected(
     declare: Any, text: str, words: list[str]
 ) -> None:
     with pytest.raises(SpaceError) as raised:
         declare(text)
-    for word in words:
-        assert word in str(raised.value)
-    assert len(str(raised.value)) < 1_000
+    check_message(str(raised.value), words)
 
 
-@pytest.mark.parametrize(
-    ("head", "words"),
-    [
-        ("name: small\ninput: [8, 8, 1]\nlayers: [relu]\n", ["version: this key is missing"]),
-        ("version: 2\nname: s\ninput: [8]\nlayers: [relu]\n", ["line 1, version", "1", "found 2"]),
-        ("version: 1\nname: Big Space\ninput: [8]\nlayers: [relu]\n", ["line 2, name"]),
-        ("version: 1\nname: s\ninput: [8, 0, 1]\nlayers: [relu]\n", ["line 3, input[1]"]),
-        ("version: 1\nname: s\ninput: ['8']\nlayers: [relu]\n", ["input[0]", "found '8'"]),
-        ("- just\n- a list\n", ["small.yaml"]),
-        ("", ["empty"]),
-        ("# nothing\n", ["empty"]),
-        ("a: 1\n---\nb: 2\n", ["not YAML"]),
-        ("a: \x00\n", ["not YAML"]),
-    ],
-)
+@pytest.mark.parametrize(("head", "words"), WRONG_HEADS)
 def test_a_wrong_head_is_refused(declare: Any, head: str, words: list[str]) -> None:
     with pytest.raises(SpaceError) as raised:
         declare("", head=head)
-    for word in words:
-        assert word in str(raised.value)
+    check_message(str(raised.value), words)
 
 
 def test_many_errors_are_told_at_once(declare: Any) -> None:
@@ -223,7 +110,7 @@ def test_what_is_repeated_never_is_counted_as_well(declare: Any) -> None:
     text = "relu"
     for times in (0, *[64] * 9):
         text = f"{{repeat: {{times: {times}, layers: [{text}]}}}}"
-    with pytest.raises(SpaceError, match="entries; at most 2048"):
+    with pytest.raises(SpaceError, match="at most 2048 entries"):
         declare(f"layers: [{text}]\n")
 
 

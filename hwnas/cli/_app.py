@@ -21,6 +21,7 @@ from hwnas.cli.profile import profile
 from hwnas.cli.search import search
 from hwnas.cli.selftest import selftest
 from hwnas.cli.snap import snap
+from hwnas.cli.spaces import spaces
 from hwnas.cli.study import study
 from hwnas.cli.sweep import sweep
 from hwnas.cli.validate import validate
@@ -52,6 +53,7 @@ app.command()(measure)
 app.command()(explain)
 app.command()(snap)
 app.command()(profile)
+app.command()(spaces)
 app.command()(search)
 app.command()(study)
 app.command()(sweep)

@@ -29,6 +29,7 @@ from hwnas.cli._output import (
     results,
     resumable,
 )
+from hwnas.cli._spaces import OffGridOption, space_named
 from hwnas.cli._watch import watch_search
 from hwnas.device.pool import BoardPool
 from hwnas.errors import HwnasError, StudyError
@@ -49,7 +50,7 @@ from hwnas.search import (
     stored_study,
     warm_start,
 )
-from hwnas.spaces import SearchSpace, as_space, load_function
+from hwnas.spaces import SearchSpace, load_function
 from hwnas.train_step import Int8Score, TrainFunction
 from hwnas.training import FashionMnistTrainer
 
@@ -104,6 +105,7 @@ def search(
         bool, typer.Option("--prune", help="Prune what is over budget; samplers learn less.")
     ] = False,
     snap: Annotated[bool, typer.Option(help="Snap channels to multiples of 4.")] = True,
+    off_grid: OffGridOption = False,
     anchor: Annotated[
         list[str] | None, typer.Option(help="Begin with this reference of the space; repeatable.")
     ] = None,
@@ -125,7 +127,7 @@ def search(
         picture_path(plot)
     if port is not None and (len(board) > 1 or pool is not None):
         raise typer.BadParameter("one port is one board's", param_hint="--port")
-    candidates = as_space(load_function(space) if ":" in space else space)
+    candidates = space_named(space, off_grid=off_grid)
     trainer, score = _training(candidates, train, int8)
     variant = Variant(optimization, fpu)
     with ExitStack() as held:

@@ -28,6 +28,7 @@ from hwnas.cli._output import (
     results,
     resumable,
 )
+from hwnas.cli._spaces import OffGridOption, space_named
 from hwnas.device.pool import BoardPool
 from hwnas.errors import SpaceError
 from hwnas.firmware import Optimization, Variant
@@ -36,7 +37,7 @@ from hwnas.models import load_network
 from hwnas.network import Network, Operator
 from hwnas.shipped import warm_up
 from hwnas.snapping import snap as snap_network
-from hwnas.spaces import as_space, load_function
+from hwnas.spaces import load_space
 from hwnas.sweep import (
     BoardChoice,
     DaskRunner,
@@ -66,6 +67,11 @@ def sweep(
     space: Annotated[
         list[str] | None, typer.Option(help="The layers of this space's networks; repeatable.")
     ] = None,
+    references: Annotated[
+        list[str] | None,
+        typer.Option(help="The layers of this space's known networks alone; repeatable."),
+    ] = None,
+    off_grid: OffGridOption = False,
     model: Annotated[
         list[Path] | None, typer.Option(help="The layers of this model; repeatable.")
     ] = None,
@@ -106,7 +112,8 @@ def sweep(
     """Fill the lookup table: run the layers that it lacks on all cores, or all boards of a rack."""
     choice = BoardChoice(board, kernels, Variant(optimization, fpu))
     sources: list[Callable[[], WantedLayers]] = [
-        *(_of_space(name, _preparing(kernels, snap), coverage) for name in space or []),
+        *(_of_space(name, _preparing(kernels, snap), coverage, off_grid) for name in space or []),
+        *(_of_references(name, _preparing(kernels, snap)) for name in references or []),
         *(_of_model(path, _preparing(kernels, snap)) for path in model or []),
     ]
     if op is not None:
@@ -122,7 +129,7 @@ def sweep(
         )
         sources.append(lambda: grid_layers(grid))
     if not sources:
-        raise SpaceError("nothing to sweep: give --space, --model or --op")
+        raise SpaceError("nothing to sweep: give --space, --references, --model or --op")
     with (
         _boards(choice, workers, pool, dask) as (target, runner),
         LookupTable.open(table_url) as lut,
@@ -178,10 +185,15 @@ def _preparing(kernels: str, snap: bool) -> Callable[[Network], Network]:
 
 
 def _of_space(
-    name: str, prepare: Callable[[Network], Network], coverage: float
+    name: str, prepare: Callable[[Network], Network], coverage: float, off_grid: bool
 ) -> Callable[[], WantedLayers]:
-    space = as_space(load_function(name) if ":" in name else name)
+    space = space_named(name, off_grid=off_grid)
     return lambda: space_layers(space, prepare=prepare, coverage=coverage)
+
+
+def _of_references(name: str, prepare: Callable[[Network], Network]) -> Callable[[], WantedLayers]:
+    space = load_space(name)
+    return lambda: network_layers(prepare(space.reference(each)) for each in space.references)
 
 
 def _of_model(path: Path, prepare: Callable[[Network], Network]) -> Callable[[], WantedLayers]:

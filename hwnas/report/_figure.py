@@ -18,6 +18,18 @@ def new_figure(width: float = 7, height: float = 4.5) -> tuple[Any, Any]:
     Raises:
         HwnasError: matplotlib is not installed.
     """
+    figure, (axes,) = new_panels(1, 1, width, height)
+    return figure, axes
+
+
+def new_panels(
+    rows: int, columns: int, width: float = 9, height: float = 6.5
+) -> tuple[Any, list[Any]]:
+    """A figure and the axes of its panels, row by row, in inches.
+
+    Raises:
+        HwnasError: matplotlib is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -25,9 +37,10 @@ def new_figure(width: float = 7, height: float = 4.5) -> tuple[Any, Any]:
         raise HwnasError("plots need matplotlib: pip install 'hwnas[plots]'") from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.grid(alpha=0.3)
-    return figure, axes
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels:
+        axes.grid(alpha=0.3)
+    return figure, panels
 
 
 def picture_path(path: Path | str) -> Path:

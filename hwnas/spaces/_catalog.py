@@ -25,14 +25,16 @@ def list_spaces() -> list[str]:
     return sorted(path.stem for path in data_dir("search_spaces").glob("*.yaml"))
 
 
-def load_space(name_or_path: str | Path) -> DeclaredSpace:
+def load_space(name_or_path: str | Path, *, off_grid: bool = False) -> DeclaredSpace:
     """Load a space by its name or from a YAML file.
 
     Args:
         name_or_path: One of :func:`list_spaces`, or a file that ends in ``.yaml`` or ``.yml``.
+        off_grid: Let widths go in steps of one instead of four; see :class:`DeclaredSpace`.
 
     Raises:
-        SpaceError: There is no such space, or the file is not a valid one.
+        SpaceError: There is no such space, the file is not a valid one, or it has no widths that
+            could leave the grid.
 
     Example:
         >>> load_space("ds_cnn").input_shape
@@ -40,14 +42,14 @@ def load_space(name_or_path: str | Path) -> DeclaredSpace:
     """
     path = Path(name_or_path)
     if path.suffix in SUFFIXES:
-        return DeclaredSpace(path)
+        return DeclaredSpace(path, off_grid=off_grid)
     known = list_spaces()
     if str(name_or_path) not in known:
         raise SpaceError(
             f"there is no space {str(name_or_path)!r}; known are {', '.join(known)}, or name a "
             "file that ends in .yaml"
         )
-    return DeclaredSpace(data_dir("search_spaces") / f"{name_or_path}.yaml")
+    return DeclaredSpace(data_dir("search_spaces") / f"{name_or_path}.yaml", off_grid=off_grid)
 
 
 def as_space(space: SearchSpace | str | Path | Callable[[Any], Any]) -> SearchSpace:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from hwnas.errors import SpaceError
 from hwnas.network import MAX_NODES
-from hwnas.spaces._expression import Expression, Option
-from hwnas.spaces._parameters import (
-    BoolParameter,
-    ChoiceParameter,
-    Domain,
-    IntParameter,
-    Value,
-)
+from hwnas.spaces._constants import Channels, Constant
+from hwnas.spaces._expression import CHANNELS, Expression, Option
+from hwnas.spaces._parameters import DeclaredParameter, Domain, Value
 from hwnas.spaces._schema import Item, LayerOptions, Repeat, SpaceFile
 from hwnas.spaces._yaml import Document, KeyPath
 
@@ -26,8 +20,6 @@ MAX_ENTRIES: Final = 4 * MAX_NODES
 """Entries of a space with every repeat at its longest, alternatives counted side by side."""
 MAX_PARAMETERS: Final = 1_024
 
-DeclaredParameter = IntParameter | ChoiceParameter | BoolParameter
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -35,9 +27,9 @@ class Step:
 
     Attributes:
         path: Where it stands in the file.
-        operator: A method of :class:`hwnas.network.NetworkBuilder` (``sigmoid`` for its
-            logistic), or ``block`` or ``repeat``.
-        options: Its options by name.
+        operator: As :func:`hwnas.spaces._layers.layer_of` takes it, or ``block`` or ``repeat``.
+        fixed: Names and values of options that are the same in all samples.
+        options: The others by name.
         when: Parameters and the values with which the entry is there.
         takes: Name of the value that it reads; empty for the one before.
         named: Name of its output; may be empty.
@@ -50,6 +42,7 @@ class Step:
 
     path: KeyPath
     operator: str
+    fixed: tuple[tuple[str, Any], ...] = ()
     options: tuple[tuple[str, Option], ...] = ()
     when: tuple[tuple[str, tuple[Value, ...]], ...] = ()
     takes: str = ""
@@ -59,28 +52,6 @@ class Step:
     longest: int = 1
     parameters: Mapping[str, DeclaredParameter] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A name that always stands for one number."""
-
-    value: int
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-    def bounds(self) -> tuple[int, int]:
-        """See :meth:`Domain.bounds`."""
-        return self.value, self.value
-
-    def contains(self, value: Value) -> bool:
-        """See :meth:`Domain.contains`."""
-        return type(value) is int and value == self.value
-
-    def is_within(self, allowed: tuple[Value, ...]) -> bool:
-        """See :meth:`Domain.is_within`."""
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +86,7 @@ class _Compiler:
         self._document = document
         self._used: set[str] = set()
         self._values = {INPUT, PREVIOUS}
-        self._domains: dict[str, Domain] = {}
+        self._domains: dict[str, Domain] = {CHANNELS: Channels()}
         if file.classes is not None:
             self._domains[CLASSES] = Constant(file.classes)
         self._declare(file.parameters, ("parameters",))
@@ -126,7 +97,9 @@ class _Compiler:
     def refuse_unused(self, names: Mapping[str, object], path: KeyPath) -> None:
         for name in names:
             if name not in self._used:
-                raise self._document.error((*path, name), "this parameter is never used")
+                raise self._document.error(
+                    (*path, name), "expected something that reads this parameter; it is never used"
+                )
 
     def _step(self, item: Item, path: KeyPath) -> Step:
         operator = item.operator
@@ -142,11 +115,14 @@ class _Compiler:
             body = self._layer(getattr(item, operator), operator, path)
         if item.named is not None:
             if item.named in (INPUT, PREVIOUS):
-                raise self._document.error((*path, "as"), f"{item.named!r} has a meaning already")
+                raise self._document.error(
+                    (*path, "as"), f"expected another name; {item.named!r} has a meaning already"
+                )
             self._values.add(item.named)
         return Step(
             path,
             operator,
+            fixed=body.fixed,
             options=body.options,
             when=tuple(item.when.items()),
             takes=item.takes or "",
@@ -165,10 +141,18 @@ class _Compiler:
         adds: tuple[str, ...] = tuple(getattr(layer, "inputs", ()))
         for name in adds:
             self._check_value(name, (*path, operator))
-        return Step(path, operator, options=tuple(options.items()), adds=adds)
+        fixed = {
+            name: o.resolve(_unknown) for name, o in options.items() if not any(o.references())
+        }
+        chosen = tuple((name, o) for name, o in options.items() if name not in fixed)
+        return Step(path, operator, fixed=tuple(fixed.items()), options=chosen, adds=adds)
 
     def _repeat(self, repeat: Repeat, path: KeyPath) -> Step:
         self._check_option(repeat.times, (*path, "times"))
+        if CHANNELS in repeat.times.factors:
+            raise self._document.error(
+                (*path, "times"), f"expected numbers and parameters; ${CHANNELS} is {Channels()}"
+            )
         self._declare(repeat.parameters, (*path, "parameters"))
         steps = self.steps(repeat.layers, (*path, "layers"))
         self.refuse_unused(repeat.parameters, (*path, "parameters"))
@@ -188,7 +172,9 @@ class _Compiler:
     def _declare(self, parameters: Mapping[str, DeclaredParameter], path: KeyPath) -> None:
         for name, parameter in parameters.items():
             if name in self._domains or name == CLASSES:
-                raise self._document.error((*path, name), f"{name!r} has a meaning already")
+                raise self._document.error(
+                    (*path, name), f"expected another name; {name!r} has a meaning already"
+                )
             self._domains[name] = parameter
 
     def _check_conditions(self, item: Item, path: KeyPath) -> None:
@@ -197,7 +183,10 @@ class _Compiler:
             domain = self._domain(name, where)
             for value in values:
                 if not domain.contains(value):
-                    raise self._document.error(where, f"{name} is never {value!r}; it is {domain}")
+                    raise self._document.error(
+                        where,
+                        f"expected a value that {name} can have: it is {domain}, never {value!r}",
+                    )
 
     def _check_option(self, option: Option, path: KeyPath) -> None:
         for name in option.references():
@@ -211,7 +200,8 @@ class _Compiler:
         if name not in self._values:
             known = ", ".join(sorted(self._values))
             raise self._document.error(
-                path, f"no entry before this one is named {name!r} (`as`); known: {known}"
+                path,
+                f"expected the name of an entry before this one (`as`): {known}; found {name!r}",
             )
 
     def _domain(self, name: str, path: KeyPath) -> Domain:
@@ -221,15 +211,19 @@ class _Compiler:
         except KeyError:
             known = ", ".join(sorted(self._domains)) or "none"
             raise self._document.error(
-                path, f"there is no parameter {name!r} here; known: {known}"
+                path, f"expected a name that is known here: {known}; found {name!r}"
             ) from None
+
+
+def _unknown(name: str) -> Value:
+    raise AssertionError(f"{name} is read by an option that reads nothing")
 
 
 def _check_size(steps: tuple[Step, ...], document: Document) -> None:
     entries = _entries(steps)
     if entries > MAX_ENTRIES:
         raise document.error(
-            ("layers",), f"up to {entries} entries; at most {MAX_ENTRIES} are allowed"
+            ("layers",), f"expected at most {MAX_ENTRIES} entries; found up to {entries}"
         )
 
 
@@ -252,12 +246,15 @@ def _expand(
                     if full in expanded:
                         raise document.error(
                             (*step.path, "repeat", "parameters", name),
-                            f"repeats would ask for {full!r}, which is there already",
+                            f"expected another name; repeats would ask for {full!r}, which is "
+                            "there already",
                         )
                     expanded[full] = parameter
                 visit(step.steps, ending)
         if len(expanded) > MAX_PARAMETERS:
-            raise SpaceError(f"space {document.source}: more than {MAX_PARAMETERS} parameters")
+            raise document.error(
+                ("layers",), f"expected at most {MAX_PARAMETERS} parameters; repeats ask for more"
+            )
 
     visit(steps, "")
     return expanded

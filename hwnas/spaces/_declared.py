@@ -7,27 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from hwnas.errors import NetworkError, SpaceError
-from hwnas.network import Network, NetworkBuilder, Shape
+from hwnas.errors import SpaceError
+from hwnas.network import Network, Shape
 from hwnas.spaces._base import SearchSpace
-from hwnas.spaces._compile import (
-    CLASSES,
-    INPUT,
-    PREVIOUS,
-    DeclaredParameter,
-    Plan,
-    Step,
-    compile_space,
-)
+from hwnas.spaces._cardinality import Cardinality, cardinality_of
+from hwnas.spaces._compile import Plan, compile_space
 from hwnas.spaces._enumeration import RandomTrial
-from hwnas.spaces._parameters import Suggesting, Value
+from hwnas.spaces._parameters import DeclaredParameter, Suggesting, Value, WidthParameter
+from hwnas.spaces._sampling import Sampling
 from hwnas.spaces._schema import SpaceFile
 from hwnas.spaces._validation import validate
-from hwnas.spaces._yaml import Document, KeyPath, read_document, render
+from hwnas.spaces._yaml import Document, read_document
 
 PROBES: Final = 64
-_METHODS: Final = {"sigmoid": "logistic"}
-"""The builder's names of operators that space files call as Keras does."""
 
 
 class DeclaredSpace(SearchSpace):
@@ -35,9 +27,13 @@ class DeclaredSpace(SearchSpace):
 
     Args:
         path: The file.
+        off_grid: Let parameters of type ``width`` go in steps of one instead of four or more, for
+            experiments with what multiples of 4 bring. The space's name says so, since it is
+            another space for a study. A search snaps channels unless told otherwise.
 
     Raises:
-        SpaceError: The file is not a valid space; the message names line and key.
+        SpaceError: The file is not a valid space (the message names line and key), or has no width
+            that could leave the grid.
 
     Example:
         >>> from hwnas.spaces import load_space
@@ -45,17 +41,25 @@ class DeclaredSpace(SearchSpace):
         (10,)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, off_grid: bool = False) -> None:
         document = read_document(path)
-        self._file = validate(document)
+        self._file = validate(document, off_grid=off_grid)
         self._plan = compile_space(self._file, document)
+        self._suffix = "_off_grid" if off_grid else ""
+        if off_grid and not any(
+            isinstance(parameter, WidthParameter) for parameter in self.parameters.values()
+        ):
+            raise document.error(
+                ("parameters",),
+                "expected a parameter of type width; without one nothing is off the grid",
+            )
         self._points = _reference_points(self._file, self._plan, document)
         self._prove(document)
 
     @property
     def name(self) -> str:
-        """The name that the file states."""
-        return self._file.name
+        """The name that the file states, with ``_off_grid`` behind it where that was asked for."""
+        return self._file.name + self._suffix
 
     @property
     def description(self) -> str:
@@ -78,6 +82,11 @@ class DeclaredSpace(SearchSpace):
         return self._plan.parameters
 
     @property
+    def cardinality(self) -> Cardinality:
+        """How many points the space has: exact, or a bound that says so."""
+        return cardinality_of(self._plan, self._file.parameters)
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Names of the known networks that are points of this space."""
         return tuple(self._points)
@@ -92,6 +101,16 @@ class DeclaredSpace(SearchSpace):
             raise self._no_reference(name)
         return dict(self._points[name])
 
+    def reference_description(self, name: str) -> str:
+        """What the file says about a reference.
+
+        Raises:
+            SpaceError: The space has no reference of that name.
+        """
+        if name not in self._points:
+            raise self._no_reference(name)
+        return self._file.references[name].description.strip()
+
     def reference(self, name: str) -> Network:
         """A known network of this space.
 
@@ -102,7 +121,7 @@ class DeclaredSpace(SearchSpace):
 
     def sample(self, trial: Suggesting) -> Network:
         """The network of a trial; see :meth:`SearchSpace.sample`."""
-        return _Sampling(self._file, trial).run(self._plan.steps)
+        return Sampling(self._file, trial).run(self._plan.steps)
 
     def _prove(self, document: Document) -> None:
         """Build every reference; without any, find one sample that makes a network."""
@@ -115,7 +134,9 @@ class DeclaredSpace(SearchSpace):
                 raise document.error(path, str(error)) from error
             if point.unasked:
                 raise document.error(
-                    path, f"never asked for with the others: {', '.join(sorted(point.unasked))}"
+                    path,
+                    "expected only what the others ask for; never asked for: "
+                    f"{', '.join(sorted(point.unasked))}",
                 )
         if not self._points:
             self._find_a_network(document)
@@ -129,92 +150,9 @@ class DeclaredSpace(SearchSpace):
             except SpaceError as error:
                 if not left:
                     raise document.error(
-                        ("layers",), f"none of {PROBES} samples is a network; the last: {error}"
+                        ("layers",),
+                        f"expected networks; none of {PROBES} samples is one, the last: {error}",
                     ) from error
-
-
-class _Sampling:
-    """One walk over a space's steps."""
-
-    def __init__(self, file: SpaceFile, trial: Suggesting) -> None:
-        self._file = file
-        self._trial = trial
-        self._builder = NetworkBuilder(file.input)
-        self._asked: dict[str, Value] = {}
-        self._outputs = {INPUT: self._builder.input}
-        self._scopes: list[tuple[Mapping[str, DeclaredParameter], str]] = [(file.parameters, "")]
-        self._constants: dict[str, Value] = {}
-        if file.classes is not None:
-            self._constants[CLASSES] = file.classes
-
-    def run(self, steps: tuple[Step, ...]) -> Network:
-        self._follow(steps, self._builder.input)
-        try:
-            network = self._builder.build()
-        except NetworkError as error:
-            raise self._error(("layers",), str(error)) from error
-        classes = self._file.classes
-        if classes is not None and network.output_shape != (classes,):
-            raise self._error(
-                ("layers",), f"the output is {network.output_shape}, not one per class: {classes}"
-            )
-        return network
-
-    def _follow(self, steps: tuple[Step, ...], previous: int) -> int:
-        for step in steps:
-            if all(self._lookup(name) in values for name, values in step.when):
-                previous = self._enter(step, previous)
-            if step.named:
-                self._outputs[step.named] = previous
-        return previous
-
-    def _enter(self, step: Step, previous: int) -> int:
-        x = self._output(step.takes, previous, step.path) if step.takes else previous
-        if step.operator == "block":
-            return self._follow(step.steps, x)
-        if step.operator == "repeat":
-            return self._repeat(step, x)
-        options: dict[str, Any] = {
-            name: option.resolve(self._lookup) for name, option in step.options
-        }
-        inputs = [self._output(name, x, step.path) for name in step.adds] or [x]
-        try:
-            method = _METHODS.get(step.operator, step.operator)
-            value: int = getattr(self._builder, method)(*inputs, **options)
-        except NetworkError as error:
-            raise self._error((*step.path, step.operator), str(error)) from error
-        return value
-
-    def _repeat(self, step: Step, x: int) -> int:
-        assert step.times is not None
-        outer = self._scopes[-1][1]
-        for turn in range(step.times.resolve(self._lookup)):
-            self._scopes.append((step.parameters, f"{outer}_{turn + 1}"))
-            x = self._follow(step.steps, x)
-            self._scopes.pop()
-        return x
-
-    def _output(self, name: str, previous: int, path: KeyPath) -> int:
-        if name == PREVIOUS:
-            return previous
-        if name not in self._outputs:
-            raise self._error(path, f"the entry named {name!r} is not part of this sample")
-        return self._outputs[name]
-
-    def _lookup(self, name: str) -> Value:
-        for parameters, suffix in reversed(self._scopes):
-            if name in parameters:
-                asked = name + suffix
-                if asked not in self._asked:
-                    self._asked[asked] = parameters[name].suggest(self._trial, asked)
-                return self._asked[asked]
-        return self._constants[name]
-
-    def _error(self, path: KeyPath, message: str) -> SpaceError:
-        point = ", ".join(f"{name}={value}" for name, value in self._asked.items())
-        return SpaceError(
-            f"space {self._file.name}, {render(path)}: {message}; with {point or 'no parameters'}"
-        )
 
 
 class _Point:
@@ -232,7 +170,7 @@ class _Point:
 
     def _take(self, name: str) -> Value:
         if name not in self._values:
-            raise SpaceError(f"parameter {name!r} is missing")
+            raise SpaceError(f"expected parameter {name!r}, which is missing")
         self.unasked.discard(name)
         return self._values[name]
 
@@ -246,7 +184,7 @@ def _reference_points(
             domain = plan.parameters.get(parameter)
             if domain is None:
                 known = ", ".join(plan.parameters) or "none"
-                raise document.error(path, f"there is no such parameter; known: {known}")
+                raise document.error(path, f"expected one of {known}; there is no such parameter")
             if not domain.contains(value):
-                raise document.error(path, f"{value!r} is not {domain}")
+                raise document.error(path, f"expected {domain}; found {value!r}")
     return {name: reference.parameters for name, reference in file.references.items()}

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from hwnas.network import MAX_DIMENSION
+from hwnas.spaces._option_schema import (
+    MAX_CHOICES,
+    MAX_TEXT,
+    VALUE_SCHEMA,
+    VALUES_SCHEMA,
+    ReadBy,
+)
 from hwnas.spaces._yaml import MAX_INT, MAX_SHOWN
 
 Value = int | str | bool
-MAX_CHOICES: Final = 256
-MAX_TEXT: Final = 64
+GRID: Final = 4
+"""Widths are multiples of it."""
+OFF_GRID: Final = "off_grid"
+"""The validation's context where widths may be any whole number."""
 
 
 def is_one_of(value: Any, allowed: tuple[Value, ...]) -> bool:
@@ -104,20 +114,26 @@ def _read_values(values: Any) -> tuple[Value, ...]:
     return read
 
 
-Scalar = Annotated[Any, PlainValidator(_read_value)]
-Values = Annotated[tuple[Value, ...], PlainValidator(_read_values)]
+def _read_condition(values: Any) -> tuple[Value, ...]:
+    return _read_values(values if isinstance(values, list) else [values])
 
 
-class IntParameter(Strict):
+Scalar = Annotated[Any, ReadBy(_read_value, VALUE_SCHEMA)]
+Values = Annotated[tuple[Value, ...], ReadBy(_read_values, VALUES_SCHEMA)]
+Conditions = Annotated[
+    tuple[Value, ...], ReadBy(_read_condition, {"anyOf": [VALUE_SCHEMA, VALUES_SCHEMA]})
+]
+
+
+class WholeNumbers(Strict):
     """Whole numbers from ``low`` to ``high`` in steps of ``step``."""
 
-    type: Literal["int"]
-    low: int = Field(ge=0, le=MAX_INT)
-    high: int = Field(ge=0, le=MAX_INT)
-    step: int = Field(default=1, ge=1, le=MAX_INT)
+    low: int
+    high: int
+    step: int
 
     @model_validator(mode="after")
-    def _on_the_grid(self) -> IntParameter:
+    def _reaches_high(self) -> Self:
         if self.high < self.low or (self.high - self.low) % self.step:
             raise PydanticCustomError(
                 "grid",
@@ -125,6 +141,16 @@ class IntParameter(Strict):
                 {"low": self.low, "high": self.high, "step": self.step},
             )
         return self
+
+    @property
+    def choices(self) -> range:
+        """The values."""
+        return range(self.low, self.high + 1, self.step)
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.choices)
 
     def __str__(self) -> str:
         return f"{self.low} to {self.high} in steps of {self.step}"
@@ -135,7 +161,7 @@ class IntParameter(Strict):
 
     def contains(self, value: Value) -> bool:
         """See :meth:`Domain.contains`."""
-        return type(value) is int and value in range(self.low, self.high + 1, self.step)
+        return type(value) is int and value in self.choices
 
     def is_within(self, allowed: tuple[Value, ...]) -> bool:
         """See :meth:`Domain.is_within`."""
@@ -146,10 +172,41 @@ class IntParameter(Strict):
         return trial.suggest_int(name, self.low, self.high, step=self.step)
 
 
+class IntParameter(WholeNumbers):
+    """Whole numbers of any kind."""
+
+    type: Literal["int"]
+    low: int = Field(ge=0, le=MAX_INT)
+    high: int = Field(ge=0, le=MAX_INT)
+    step: int = Field(default=1, ge=1, le=MAX_INT)
+
+
+class WidthParameter(WholeNumbers):
+    """Channels or units: multiples of 4, which the kernels like (Heim et al. 2021, table 4).
+
+    Loaded with ``off_grid``, every whole number between the two ends.
+    """
+
+    type: Literal["width"]
+    low: int = Field(ge=GRID, le=MAX_DIMENSION, multiple_of=GRID)
+    high: int = Field(ge=GRID, le=MAX_DIMENSION, multiple_of=GRID)
+    step: int = Field(default=GRID, ge=GRID, le=MAX_DIMENSION, multiple_of=GRID)
+
+    @model_validator(mode="after")
+    def _leave_the_grid(self, info: ValidationInfo) -> Self:
+        # Only now: a file must be right on the grid, however it is loaded.
+        return self.model_copy(update={"step": 1}) if info.context == OFF_GRID else self
+
+
 class _Categorical(Strict):
     @property
     def choices(self) -> tuple[Value, ...]:
         raise NotImplementedError
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.choices)
 
     def __str__(self) -> str:
         return f"one of {spell(self.choices)}"
@@ -196,4 +253,5 @@ class BoolParameter(_Categorical):
         return (False, True)
 
 
-Parameter = Annotated[IntParameter | ChoiceParameter | BoolParameter, Field(discriminator="type")]
+DeclaredParameter = IntParameter | WidthParameter | ChoiceParameter | BoolParameter
+Parameter = Annotated[DeclaredParameter, Field(discriminator="type")]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hwnas.network import MAX_DIMENSION, Activation
 from hwnas.spaces._expression import (
-    NAME_PATTERN,
     Expression,
     Numbers,
     Option,
@@ -20,27 +19,50 @@ from hwnas.spaces._expression import (
     selection,
     shape,
 )
-from hwnas.spaces._parameters import Parameter, Scalar, Strict, Values
+from hwnas.spaces._option_schema import (
+    NAME_PATTERN,
+    ReadBy,
+    number_schema,
+    pair_schema,
+    selection_schema,
+    shape_schema,
+)
+from hwnas.spaces._parameters import Conditions, Parameter, Scalar, Strict
 
 MAX_REPEATS: Final = 64
 
 _ACTIVATIONS: Final = tuple(str(one) for one in Activation)
 
-Number = Annotated[Expression, PlainValidator(number)]
-Times = Annotated[Expression, PlainValidator(partial(number, low=0, high=MAX_REPEATS))]
-Pair = Annotated[Numbers, PlainValidator(pair)]
-ShapeOption = Annotated[Numbers, PlainValidator(shape)]
-ActivationOption = Annotated[Selection, PlainValidator(partial(selection, allowed=_ACTIVATIONS))]
-PaddingOption = Annotated[Selection, PlainValidator(partial(selection, allowed=("same", "valid")))]
-Switch = Annotated[Selection, PlainValidator(partial(selection, allowed=(True, False)))]
+_SAME_OR_VALID: Final = ("same", "valid")
+_ON_OR_OFF: Final = (True, False)
+_NUMBER: Final = number_schema(1, MAX_DIMENSION)
+
+Number = Annotated[Expression, ReadBy(number, _NUMBER)]
+Times = Annotated[
+    Expression,
+    ReadBy(partial(number, low=0, high=MAX_REPEATS), number_schema(0, MAX_REPEATS)),
+]
+Pair = Annotated[Numbers, ReadBy(pair, pair_schema(_NUMBER))]
+ShapeOption = Annotated[Numbers, ReadBy(shape, shape_schema(_NUMBER))]
+ActivationOption = Annotated[
+    Selection,
+    ReadBy(partial(selection, allowed=_ACTIVATIONS), selection_schema(_ACTIVATIONS)),
+]
+PaddingOption = Annotated[
+    Selection,
+    ReadBy(partial(selection, allowed=_SAME_OR_VALID), selection_schema(_SAME_OR_VALID)),
+]
+Switch = Annotated[
+    Selection, ReadBy(partial(selection, allowed=_ON_OR_OFF), selection_schema(_ON_OR_OFF))
+]
 Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Axis = Annotated[int, Field(ge=1, le=MAX_DIMENSION)]
 
 _ONE: Final = pair(1)
-_SAME: Final = selection("same", ("same", "valid"))
-_VALID: Final = selection("valid", ("same", "valid"))
+_SAME: Final = selection("same", _SAME_OR_VALID)
+_VALID: Final = selection("valid", _SAME_OR_VALID)
 _PLAIN: Final = selection("none", _ACTIVATIONS)
-_BIAS: Final = selection(True, (True, False))
+_BIAS: Final = selection(True, _ON_OR_OFF)
 
 
 class LayerOptions(Strict):
@@ -151,7 +173,7 @@ class Item(Strict):
     add: Add | None = None
     block: Annotated[list[Item], Field(min_length=1)] | None = None
     repeat: Repeat | None = None
-    when: dict[Name, Values] = Field(default_factory=dict)
+    when: dict[Name, Conditions] = Field(default_factory=dict)
     takes: Name | None = Field(default=None, alias="from")
     named: Name | None = Field(default=None, alias="as")
 
@@ -172,10 +194,7 @@ class Item(Strict):
                 {"found": ", ".join(map(str, operators)) or "none"},
             )
         plain = {key: {} if data[key] is None else data[key] for key in operators}
-        conditions = data.get("when")
-        if isinstance(conditions, dict):
-            conditions = {k: v if isinstance(v, list) else [v] for k, v in conditions.items()}
-        return {**data, **plain, **({} if conditions is None else {"when": conditions})}
+        return {**data, **plain}
 
     @property
     def operator(self) -> str:

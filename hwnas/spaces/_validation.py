@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from hwnas.errors import SpaceError
+from hwnas.spaces._parameters import OFF_GRID
 from hwnas.spaces._schema import SpaceFile
 from hwnas.spaces._yaml import MAX_SHOWN, Document, KeyPath
 
@@ -26,20 +27,25 @@ _WANTED: Final[Mapping[str, str]] = {
     "string_pattern_mismatch": "up to 64 lower-case letters, digits and _, a letter first",
     "greater_than_equal": "a number of {ge} or more",
     "less_than_equal": "a number of {le} or less",
+    "multiple_of": "a multiple of {multiple_of}",
     "literal_error": "{expected}",
     "union_tag_invalid": "its type to be one of {expected_tags}",
     "union_tag_not_found": "a mapping with the key type",
 }
 
 
-def validate(document: Document) -> SpaceFile:
+def validate(document: Document, *, off_grid: bool = False) -> SpaceFile:
     """A document as a space file.
+
+    Args:
+        document: What was read.
+        off_grid: Whether widths go in steps of one.
 
     Raises:
         SpaceError: It does not follow the schema; the message lists up to five places.
     """
     try:
-        return SpaceFile.model_validate(document.data)
+        return SpaceFile.model_validate(document.data, context=OFF_GRID if off_grid else None)
     except ValidationError as error:
         raise SpaceError(_explain(error, document)) from error
 
@@ -62,7 +68,7 @@ def _one(details: Any, document: Document) -> str:
 
 def _message(kind: str, context: Mapping[str, Any], details: Any) -> str:
     if kind == "missing":
-        return "this key is missing"
+        return "expected this key; it is missing"
     if kind in _WANTED:
         return (
             f"expected {_WANTED[kind].format(**context)}; found {details['input']!r:.{MAX_SHOWN}}"

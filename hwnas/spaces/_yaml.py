@@ -88,10 +88,15 @@ def parse_document(text: str, source: str) -> Document:
         mark = error.problem_mark
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise SpaceError(f"space {source}{line}: not YAML: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        at = text.count("\n", 0, error.position) + 1
+        raise SpaceError(f"space {source}, line {at}: not YAML: {one_line(error)}") from error
     except yaml.YAMLError as error:
         raise SpaceError(f"space {source}: not YAML: {one_line(error)}") from error
     if node is None:
-        raise SpaceError(f"space {source}: the file is empty")
+        raise SpaceError(
+            f"space {source}, line 1: expected a mapping of keys to values; the file is empty"
+        )
     return Document(source, _Builder(document).build(node, ()), document.lines)
 
 
@@ -103,18 +108,19 @@ def _check_events(text: str, document: Document) -> None:
         where = f"space {document.source}" + (f", line {mark.line + 1}" if mark else "")
         if getattr(event, "anchor", None) is not None:
             raise SpaceError(
-                f"{where}: anchors and aliases (& and *) are not allowed; write it out"
+                f"{where}: expected plain values; anchors and aliases (& and *) are not allowed, "
+                "write it out"
             )
         if getattr(event, "tag", None) is not None:
-            raise SpaceError(f"{where}: tags (!) are not allowed; write plain values")
+            raise SpaceError(f"{where}: expected plain values; tags (!) are not allowed")
         if isinstance(event, yaml.ScalarEvent) and (found := _UNPRINTABLE.search(event.value)):
-            raise SpaceError(f"{where}: the character {found[0]!a} is not allowed")
+            raise SpaceError(f"{where}: expected printable text; found {found[0]!a}")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise SpaceError(f"{where}: nested deeper than {MAX_DEPTH} levels")
+            raise SpaceError(f"{where}: expected at most {MAX_DEPTH} levels; nested deeper")
 
 
 class _Builder:
@@ -138,16 +144,17 @@ class _Builder:
             key = self._key(key_node, path)
             self._document.lines[(*path, key)] = key_node.start_mark.line + 1
             if key in out:
-                raise self._document.error((*path, key), "this key stands twice")
+                raise self._document.error((*path, key), "expected each key once; it stands twice")
             out[key] = self.build(child, (*path, key))
         return out
 
     def _key(self, node: yaml.Node, path: KeyPath) -> str:
         if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str":
             return str(node.value)
-        line = node.start_mark.line + 1
-        raise self._document.error(
-            path, f"the key on line {line} must be text (put quotes around it if it is meant)"
+        where = f", {render(path)}" if path else ""
+        raise SpaceError(
+            f"space {self._document.source}, line {node.start_mark.line + 1}{where}: expected text "
+            "as a key (put quotes around it if it is meant)"
         )
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
@@ -158,7 +165,12 @@ class _Builder:
         try:
             value = self._scalars.construct_object(node)
         except (ValueError, OverflowError, yaml.YAMLError) as error:
-            raise self._document.error(path, f"not a value: {one_line(error)}") from error
+            raise self._document.error(
+                path, f"expected a value; {node.value:.{MAX_SHOWN}} is none"
+            ) from error
         if isinstance(value, int) and abs(value) > MAX_INT:
-            raise self._document.error(path, f"{node.value:.{MAX_SHOWN}} is beyond {MAX_INT}")
+            raise self._document.error(
+                path,
+                f"expected a number from -{MAX_INT} to {MAX_INT}; found {node.value:.{MAX_SHOWN}}",
+            )
         return value
