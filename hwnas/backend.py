@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from threading import Lock
@@ -23,11 +23,12 @@ from hwnas.firmware import (
     Variant,
     find_image,
     flash_contents,
+    model_contents,
     pool_contents,
 )
 from hwnas.kernels import CMSIS_NN, KernelSet, kernel_set_named
 from hwnas.network import Layer, Network
-from hwnas.plan import ExecutionPlan, PoolLayout, compile_layers, compile_plan
+from hwnas.plan import ExecutionPlan, ModelImage, PoolLayout, compile_layers, compile_plan
 from hwnas.table import LayerRecord, NetworkRecord
 from hwnas.target import Provenance, TargetIdentity
 from hwnas.virtual import VirtualBoard
@@ -275,13 +276,21 @@ def open_backend(
         PlanError: There is no such kernel set.
     """
     kernels = kernel_set_named(kernel_set)
+    spec = timed_board(board, port, probe)
+    image = find_image(spec, variant, progress=progress)
+    connect = connector(spec, image, port=port, probe=probe, progress=progress)
+    target = target_of(spec, image, kernels, virtual=port is None)
+    return BoardBackend(spec, image, connect, target, ONCE if port is None else SILICON)
+
+
+def timed_board(board: str, port: str | None, probe: str | None) -> BoardSpec:
+    """A board whose latency can be told."""
     spec = load_board(board)
     if port is None and probe is not None:
         raise BoardError(
             f"probe {probe}: give the --port of the physical board as well; without one the "
             "virtual copy would be taken, which needs no probe"
         )
-    told = progress or (lambda text: None)
     if spec.kind == "qemu":
         raise BoardError(
             f"{spec.name} is functional only: it has no cycle counter and no cycle model, so "
@@ -292,28 +301,60 @@ def open_backend(
             f"the virtual {spec.name} is functional only: its board file has no cycle model "
             "([timing]), so its latency is not reported; give the physical board's --port"
         )
-    image = find_image(spec, variant, progress=progress)
+    return spec
+
+
+def connector(
+    spec: BoardSpec,
+    image: FirmwareImage,
+    *,
+    port: str | None = None,
+    probe: str | None = None,
+    model: ModelImage | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Callable[[], BoardClient]:
+    """What opens a board that holds an image and, beside it, the pool or a deployed model.
+
+    Args:
+        spec: The board.
+        image: Its firmware.
+        port: Where the physical board is; without it the virtual copy is taken.
+        probe: Unique id of the debug probe that may flash the physical board.
+        model: What is deployed on it; without one it holds the pool, to measure.
+        progress: Is told what takes long (flashing).
+    """
     if port is None:
-        target = identity_of(spec, image, kernels, Provenance.SIMULATED, timing_identity(spec))
-        return BoardBackend(spec, image, lambda: virtual_client(spec, image), target)
+        return lambda: virtual_client(spec, image, model)
     # Only a physical board needs pyserial's part of the device package.
     from hwnas.device.attach import Connection, attach
 
     connection = Connection(port, probe)
-    return BoardBackend(
+    held = image.manifest.pool_sha256 if model is None else model.sha256
+    return lambda: attach(
         spec,
-        image,
-        lambda: attach(
-            spec, connection, image.manifest, lambda: flash_contents(image), progress=told
-        ),
-        identity_of(spec, image, kernels, Provenance.MEASURED, ""),
-        SILICON,
+        connection,
+        replace(image.manifest, pool_sha256=held),
+        lambda: flash_contents(image, model),
+        progress=progress or (lambda text: None),
     )
 
 
-def virtual_client(spec: BoardSpec, image: FirmwareImage) -> BoardClient:
-    """A virtual board that was flashed with an image and its pool."""
-    return BoardClient(VirtualBoard(spec, image.elf, pool_contents(image.manifest)))
+def virtual_client(
+    spec: BoardSpec, image: FirmwareImage, model: ModelImage | None = None
+) -> BoardClient:
+    """A virtual board that was flashed with an image and its pool, or a model."""
+    manifest = image.manifest
+    held = pool_contents(manifest) if model is None else model_contents(manifest, model)
+    return BoardClient(VirtualBoard(spec, image.elf, held))
+
+
+def target_of(
+    spec: BoardSpec, image: FirmwareImage, kernels: KernelSet, *, virtual: bool
+) -> TargetIdentity:
+    """What numbers from this board are of: its virtual copy simulates, the chip measures."""
+    if virtual:
+        return identity_of(spec, image, kernels, Provenance.SIMULATED, timing_identity(spec))
+    return identity_of(spec, image, kernels, Provenance.MEASURED, "")
 
 
 def identity_of(

@@ -15,7 +15,8 @@ import pytest
 
 from hwnas.device import BoardClient
 from hwnas.device.serial import SerialTransport
-from hwnas.firmware import FirmwareImage, pool_contents
+from hwnas.firmware import FirmwareImage, model_contents, pool_contents
+from hwnas.plan import ModelImage
 
 MACHINES = {"mps2_an386": "mps2-an386", "mps2_an500": "mps2-an500"}
 """QEMU's names by the boards'."""
@@ -28,11 +29,16 @@ needs_qemu = pytest.mark.skipif(
 class Qemu:
     """A running machine; ``port`` is the name of its serial port."""
 
-    def __init__(self, image: FirmwareImage, *, pool: bool = False) -> None:
-        """``pool`` loads the synthetic parameters beside the image."""
+    def __init__(
+        self, image: FirmwareImage, *, pool: bool = False, model: ModelImage | None = None
+    ) -> None:
+        """``pool`` loads the synthetic parameters beside the image, ``model`` a model."""
+        beside = pool_contents(image.manifest) if pool else {}
+        if model is not None:
+            beside = model_contents(image.manifest, model)
         self._folder = tempfile.TemporaryDirectory()
         loaders = []
-        for address, content in (pool_contents(image.manifest) if pool else {}).items():
+        for address, content in beside.items():
             file = Path(self._folder.name, f"{address:x}.bin")
             file.write_bytes(content)
             loaders += ["-device", f"loader,file={file},addr={address:#x},force-raw=on"]

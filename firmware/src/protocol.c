@@ -10,6 +10,7 @@
 #include "executor.h"
 #include "identity.h"
 #include "inputs.h"
+#include "model.h"
 #include "plan_check.h"
 #include "status.h"
 #include "timer.h"
@@ -38,7 +39,8 @@ enum message {
     MESSAGE_RUN = 0x07,
     MESSAGE_RESULTS_READ = 0x08,
     MESSAGE_RESET = 0x09,
-    MESSAGE_CYCLES = 0x0A
+    MESSAGE_CYCLES = 0x0A,
+    MESSAGE_MODEL_LOAD = 0x0B
 };
 
 enum run_flag { RUN_PER_LAYER = 1, RUN_MARKERS = 2, RUN_FILL_INPUTS = 4 };
@@ -56,7 +58,7 @@ struct hello {
     uint32_t reset_cause;
     uint8_t measured_code_sha256[32];
     uint8_t image_sha256[32];
-    uint8_t pool_sha256[32];
+    uint8_t contents_sha256[32]; /* of the parameter region: the pool's or a model's */
     char board[28];
 };
 
@@ -146,7 +148,11 @@ static struct reply on_hello(const struct request *request) {
     const struct pool_header *pool = (const struct pool_header *)facts->memory.parameters - 1;
     if (pool->magic == POOL_MAGIC && pool->version == POOL_VERSION &&
         pool->bytes == facts->memory.parameter_bytes) {
-        memcpy(hello.pool_sha256, pool->sha256, sizeof hello.pool_sha256);
+        memcpy(hello.contents_sha256, pool->sha256, sizeof hello.contents_sha256);
+    }
+    const struct model_header *model = model_header(&facts->memory);
+    if (model->magic == MODEL_MAGIC && model->version == MODEL_VERSION) {
+        memcpy(hello.contents_sha256, model->sha256, sizeof hello.contents_sha256);
     }
     memcpy(payload(), &hello, sizeof hello);
     return done(sizeof hello);
@@ -197,6 +203,27 @@ static struct reply on_plan_commit(const struct request *request) {
     plan_is_loaded = found.code == STATUS_OK;
     result_count = 0;
     return (struct reply){found, 0};
+}
+
+/* Takes the deployed model's plan, which lies in flash and leaves all of the workspace to the arena. */
+static struct reply on_model_load(const struct request *request) {
+    (void)request;
+    const struct model_header *model = NULL;
+    struct plan_memory memory = facts->memory;
+    memory.arena_bytes = memory.workspace_bytes;
+    plan_total = 0;
+    plan_received = 0;
+    result_count = 0;
+    struct status found = model_find(&memory, &model);
+    if (found.code == STATUS_OK) {
+        found = plan_check(memory.parameters + model->plan_offset, model->plan_bytes, &memory, &plan);
+    }
+    plan_is_loaded = found.code == STATUS_OK;
+    if (!plan_is_loaded) {
+        return (struct reply){found, 0};
+    }
+    memcpy(payload(), model->sha256, sizeof model->sha256);
+    return done(sizeof model->sha256);
 }
 
 /* A range of a tensor of the loaded plan, or why it is none. */
@@ -316,6 +343,7 @@ static const struct handler handlers[] = {
     [MESSAGE_RESULTS_READ] = {on_results_read, 8, 8},
     [MESSAGE_RESET] = {on_reset, 0, 0},
     [MESSAGE_CYCLES] = {on_cycles, 0, 0},
+    [MESSAGE_MODEL_LOAD] = {on_model_load, 0, 0},
 };
 
 static struct reply answer(const struct request *request) {

@@ -159,6 +159,18 @@ class BoardClient(Closing):
             self._exchange_empty(MessageType.PLAN_WRITE, body)
         self._exchange_empty(MessageType.PLAN_COMMIT)
 
+    def load_model(self) -> str:
+        """Has the board take the model that is deployed in its flash, instead of a plan sent.
+
+        Returns:
+            The hash of its parameters and plan, in hexadecimal.
+
+        Raises:
+            BoardProtocolError: There is none, or it is damaged.
+            PlanError: The board refused its plan; the message names the field and the record.
+        """
+        return protocol.decode_model(self._exchange(MessageType.MODEL_LOAD))
+
     def write_tensor(self, index: int, data: bytes) -> None:
         """Writes the first bytes of an arena tensor of the loaded plan.
 

@@ -25,7 +25,7 @@ class ExpectedIdentity(Protocol):
 
     @property
     def pool_sha256(self) -> str:
-        """Hash of the synthetic parameter pool, in hexadecimal."""
+        """Hash of the synthetic parameter pool, or of the model in its place, in hexadecimal."""
 
 
 def check_identity(info: BoardInfo, expected: ExpectedIdentity) -> None:

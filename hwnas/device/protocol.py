@@ -52,6 +52,7 @@ class MessageType(IntEnum):
     RESULTS_READ = 0x08
     RESET = 0x09
     CYCLES = 0x0A
+    MODEL_LOAD = 0x0B
 
 
 class RunFlag(IntFlag):
@@ -123,7 +124,8 @@ class BoardInfo:
         reset_cause: Why it started last.
         measured_code_sha256: Hash of kernels, executor and timer, in hexadecimal.
         image_sha256: Hash of the firmware image, in hexadecimal.
-        pool_sha256: Hash of the synthetic parameter pool as written beside it, in hexadecimal.
+        pool_sha256: Hash of the synthetic parameter pool, or of the model deployed in its place, as
+            written beside it, in hexadecimal.
         board: Name of the board, like ``nucleo_l496zg``.
     """
 
@@ -307,6 +309,17 @@ def decode_cycles(payload: bytes) -> int:
     if len(payload) != 8:
         raise BoardProtocolError(f"the board answered CYCLES with {len(payload)} bytes, not 8")
     return int.from_bytes(payload, "little")
+
+
+def decode_model(payload: bytes) -> str:
+    """Returns the hash of the deployed model, in hexadecimal.
+
+    Raises:
+        BoardProtocolError: The payload has another length than 32 bytes.
+    """
+    if len(payload) != 32:
+        raise BoardProtocolError(f"the board answered MODEL_LOAD with {len(payload)} bytes, not 32")
+    return payload.hex()
 
 
 def decode_results(payload: bytes, count: int) -> npt.NDArray[np.int64]:

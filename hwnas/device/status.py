@@ -25,6 +25,8 @@ class Status(IntEnum):
     UNSUPPORTED_KERNEL_SET = 11
     TOO_MANY_RESULTS = 12
     KERNEL_FAILED = 13
+    NO_MODEL = 14
+    MODEL_DAMAGED = 15
 
 
 HEADER_FIELDS: Final = {
@@ -84,6 +86,9 @@ STEP_FIELDS: Final = {
     **{52 + 4 * i: f"p[{i}]" for i in range(11)},
 }
 """Fields of a plan's step record by offset."""
+
+MODEL_FIELDS: Final = {4: "version", 8: "plan_offset", 12: "plan_bytes", 48: "crc32"}
+"""Fields of a deployed model's header by offset, as in ``docs/plan-format.md``."""
 
 _KERNEL_SETS: Final = {0: "cmsis_nn", 1: "reference", 2: "float32"}
 _PLAN_STATUSES: Final = frozenset(
@@ -152,6 +157,13 @@ def _text(status: int, reason: int, detail: int) -> str:
             return f"it can keep {detail} results; ask for fewer repetitions"
         case Status.KERNEL_FAILED:
             return f"the kernel of step {detail} failed with code {reason}"
+        case Status.NO_MODEL:
+            return "no model is deployed on it"
+        case Status.MODEL_DAMAGED:
+            return (
+                f"the model in its flash is damaged ({_field(MODEL_FIELDS, reason)} {detail:#x}): "
+                "deploy it again"
+            )
         case _:
             return f"unknown status {status} (reason {reason}, detail {detail})"
 

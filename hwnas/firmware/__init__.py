@@ -13,7 +13,7 @@ from typing import Final
 from hwnas.boards import BoardSpec, list_boards, load_board
 from hwnas.errors import FirmwareBuildError, HwnasError
 from hwnas.firmware._build import Recipe, build
-from hwnas.firmware._contents import flash_contents, pool_contents
+from hwnas.firmware._contents import flash_contents, model_contents, pool_contents
 from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest, KernelCode
 from hwnas.firmware._variant import DEFAULT_VARIANT, Optimization, Variant
 from hwnas.resources import CACHE_ADVICE, cache_dir, data_dir
@@ -28,6 +28,7 @@ __all__ = [
     "build_images",
     "find_image",
     "flash_contents",
+    "model_contents",
     "pool_contents",
 ]
 

@@ -12,6 +12,7 @@ from hwnas.plan._format import (
     parameter_counts,
     plan_bytes,
 )
+from hwnas.plan._model_image import ModelImage
 from hwnas.plan._parameters import (
     LayerParameters,
     NetworkParameters,
@@ -26,6 +27,7 @@ __all__ = [
     "PLAN_VERSION",
     "ExecutionPlan",
     "LayerParameters",
+    "ModelImage",
     "NetworkParameters",
     "ParameterKind",
     "ParameterPool",

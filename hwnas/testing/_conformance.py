@@ -78,6 +78,11 @@ class BoardConformance(ABC):
             self.expect(PlanError, lambda: client.load(bytes(plan)))
             self.expect(BoardProtocolError, lambda: client.run(step_count=1))
 
+    def test_a_board_that_measures_holds_no_model(self) -> None:
+        """Where the pool lies there is no model to load."""
+        with self.open_client() as client:
+            self.expect(BoardProtocolError, client.load_model)
+
     def test_a_reset_forgets_the_plan_and_tells_its_cause(self) -> None:
         """A reset by request starts the board afresh."""
         plan, _ = kernel_plan(KERNEL_CASES[0].layer)
