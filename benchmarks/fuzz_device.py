@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hwnas.firmware._build import _find_cmsis, _tool
+from hwnas.firmware._build import _tool, cmsis_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "firmware" / "fuzz"
@@ -76,7 +76,8 @@ def missing() -> str:
 def build(folder: Path) -> None:
     """Builds both fuzzers and writes their seeds into a folder."""
     ninja = f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}"
-    settings = ["-G", "Ninja", ninja, "-DCMAKE_C_COMPILER=clang", f"-DHWNAS_CMSIS={_find_cmsis()}"]
+    cmsis = f"-DHWNAS_CMSIS={cmsis_sources()}"
+    settings = ["-G", "Ninja", ninja, "-DCMAKE_C_COMPILER=clang", cmsis]
     for command in (
         [_tool("cmake"), "-S", str(SOURCES), "-B", str(folder), *settings],
         [_tool("cmake"), "--build", str(folder)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,3 +53,30 @@ def replacing(path: Path) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path, what: str, *, error: type[HwnasError]) -> Iterator[Path]:
+    """A draft to fill, which becomes ``path`` at the end of the ``with``.
+
+    Where the body raises, nothing is left.
+
+    Args:
+        path: The folder to be.
+        what: What it is, for messages, as ``export``.
+        error: Type of the errors.
+
+    Raises:
+        HwnasError: Of the given type: there is something at ``path``, or it cannot be written.
+    """
+    try:
+        if path.exists():
+            raise error(f"{what} {path}: is there already; remove it or name another folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as place:
+            draft = Path(place, "draft")
+            draft.mkdir()
+            yield draft
+            draft.rename(path)
+    except OSError as cause:
+        raise error(f"{what} {path}: cannot be written ({cause})") from cause

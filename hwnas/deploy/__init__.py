@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from hwnas.deploy._deployed import DeployedModel, DeployedRun
+from hwnas.deploy._export import ExportedModel, export_model
 
-__all__ = ["DeployedModel", "DeployedRun"]
+__all__ = ["DeployedModel", "DeployedRun", "ExportedModel", "export_model"]

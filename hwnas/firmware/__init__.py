@@ -12,7 +12,7 @@ from typing import Final
 
 from hwnas.boards import BoardSpec, list_boards, load_board
 from hwnas.errors import FirmwareBuildError, HwnasError
-from hwnas.firmware._build import Recipe, build
+from hwnas.firmware._build import Recipe, build, cmsis_sources, firmware_sources
 from hwnas.firmware._contents import flash_contents, model_contents, pool_contents
 from hwnas.firmware._manifest import FirmwareImage, FirmwareManifest, KernelCode
 from hwnas.firmware._variant import DEFAULT_VARIANT, Optimization, Variant
@@ -26,7 +26,9 @@ __all__ = [
     "Optimization",
     "Variant",
     "build_images",
+    "cmsis_sources",
     "find_image",
+    "firmware_sources",
     "flash_contents",
     "model_contents",
     "pool_contents",

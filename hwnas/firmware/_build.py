@@ -69,12 +69,12 @@ class Recipe:
             FirmwareBuildError: The board has no code, or compiler or CMSIS-NN are missing.
             BoardError: The board's flash is too small.
         """
-        sources = _sources()
+        sources = firmware_sources()
         if not (sources / "boards" / spec.name / "board.c").is_file():
             raise FirmwareBuildError(
                 f"{spec.name} has no firmware: firmware/boards/{spec.name}/board.c is missing"
             )
-        return cls(spec, find_compiler(spec, variant), board_facts(spec), sources, _find_cmsis())
+        return cls(spec, find_compiler(spec, variant), board_facts(spec), sources, cmsis_sources())
 
     def fingerprint(self) -> str:
         """Hash of all that goes in, in hexadecimal."""
@@ -95,8 +95,8 @@ class Recipe:
         return whole.hexdigest()
 
 
-_BUILT_FROM: Final = frozenset({".c", ".h", ".ld", ".txt"})
-_NOT_BUILT: Final = "fuzz/"
+_BUILT_FROM: Final = frozenset({".c", ".h", ".ld", ".txt", ".cmake"})
+_NOT_BUILT: Final = ("fuzz/", "export/")
 
 
 def build(recipe: Recipe, folder: Path) -> None:
@@ -234,14 +234,24 @@ def _tool(name: str) -> str:
     return found
 
 
-def _sources() -> Path:
+def firmware_sources() -> Path:
+    """The folder ``firmware/``.
+
+    Raises:
+        FirmwareBuildError: It is missing.
+    """
     try:
         return data_dir("firmware")
     except HwnasError as error:
         raise FirmwareBuildError(str(error)) from error
 
 
-def _find_cmsis() -> Path:
+def cmsis_sources() -> Path:
+    """The folder with CMSIS-NN's sources and its core headers, of the pinned release.
+
+    Raises:
+        FirmwareBuildError: The package that holds them is missing, or another release.
+    """
     wanted = f"{CMSIS_PACKAGE}=={CMSIS_PACKAGE_VERSION}"
     try:
         version = importlib.metadata.version(CMSIS_PACKAGE)
