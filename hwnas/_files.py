@@ -24,17 +24,30 @@ def read_text(path: Path, what: str, *, most_bytes: int, error: type[HwnasError]
         HwnasError: Of the given type: the path is no file, or it is too large, cannot be read or
             is no UTF-8; the message names it.
     """
+    data = read_bytes(path, what, most_bytes=most_bytes, error=error)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as cause:
+        raise error(f"{what} {path}: cannot be read ({cause})") from cause
+
+
+def read_bytes(path: Path, what: str, *, most_bytes: int, error: type[HwnasError]) -> bytes:
+    """The bytes of a file that anyone may have written; arguments as for :func:`read_text`.
+
+    Raises:
+        HwnasError: Of the given type: the path is no file, or it is too large or cannot be read.
+    """
     # Whatever the path is, even one that no file can have; a device or a pipe may have no end.
     if not os.path.isfile(path):
         raise error(f"{what} {path}: there is no such file")
     try:
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)
-        if len(data) > most_bytes:
-            raise error(f"{what} {path}: it is too large; at most {most_bytes} bytes are read")
-        return data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
+    except OSError as cause:
         raise error(f"{what} {path}: cannot be read ({cause})") from cause
+    if len(data) > most_bytes:
+        raise error(f"{what} {path}: it is too large; at most {most_bytes} bytes are read")
+    return data
 
 
 @contextmanager

@@ -236,9 +236,9 @@ def test_a_whole_network_agrees(make: Callable[[], Network], board: str) -> None
 
 @pytest.mark.parametrize("make", [lenet, resnet8, ds_cnn, cnn_1d])
 def test_the_static_cost_is_that_of_the_deployed_plan(make: Callable[[], Network]) -> None:
-    network = make().as_dtype(DType.FLOAT32)
+    model = read_model(random_model(make().as_dtype(DType.FLOAT32), 0))
+    network = model.network
     cost = static_cost(network)
-    model = read_model(random_model(network, 0))
     plan = compile_plan(network, parameters=model.parameters)
     assert cost.arena_bytes == plan.arena_bytes
     assert cost.flash_bytes == len(plan.data) + len(plan.parameter_data)

@@ -4,5 +4,16 @@ from __future__ import annotations
 
 from hwnas.deploy._deployed import DeployedModel, DeployedRun
 from hwnas.deploy._export import ExportedModel, export_model
+from hwnas.deploy._kept_outputs import KeptOutputs
+from hwnas.deploy._verify import Computed, Verification, verify
 
-__all__ = ["DeployedModel", "DeployedRun", "ExportedModel", "export_model"]
+__all__ = [
+    "Computed",
+    "DeployedModel",
+    "DeployedRun",
+    "ExportedModel",
+    "KeptOutputs",
+    "Verification",
+    "export_model",
+    "verify",
+]

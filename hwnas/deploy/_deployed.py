@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas._closing import Closing
+from hwnas.arena import tensor_bytes
 from hwnas.backend import connector, target_of, timed_board
 from hwnas.device import BoardClient
 from hwnas.errors import BoardMismatchError, DatasetError
@@ -145,10 +145,7 @@ class DeployedModel(Closing):
             BoardError: The board failed.
             DatasetError: A sample does not fit the model.
         """
-        network, plan = self.model.network, self.model.plan
-        value = len(network.nodes)
-        shape, dtype = network.shape_of(value), _NUMPY[network.dtype_of(value)]
-        size = math.prod(shape) * dtype.itemsize
+        plan = self.model.plan
         for sample in samples:
             self._write(sample)
             self._client.run(
@@ -158,8 +155,19 @@ class DeployedModel(Closing):
                 fill_inputs=False,
                 step_count=len(plan.step_nodes),
             )
-            data = self._client.read_tensor(plan.output_tensor, size)
-            yield np.frombuffer(data, dtype).reshape(shape)
+            yield self.output_of(self._client.read_tensor(plan.output_tensor, self.output_bytes))
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of an output, in bytes."""
+        network = self.model.network
+        return tensor_bytes(network.output_shape, network.dtype_of(len(network.nodes)))
+
+    def output_of(self, data: bytes) -> NDArray[Any]:
+        """An output of the network's shape and type, from its bytes on the board."""
+        network = self.model.network
+        dtype = _NUMPY[network.dtype_of(len(network.nodes))]
+        return np.frombuffer(data, dtype).reshape(network.output_shape)
 
     def _write(self, sample: NDArray[Any]) -> None:
         self._client.write_tensor(

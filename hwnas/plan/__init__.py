@@ -17,6 +17,7 @@ from hwnas.plan._parameters import (
     LayerParameters,
     NetworkParameters,
     TensorQuantization,
+    TrainedNetwork,
     layer_parameters,
 )
 from hwnas.plan._pool import DEFAULT_SEED, ParameterPool, PoolLayout
@@ -34,6 +35,7 @@ __all__ = [
     "Placement",
     "PoolLayout",
     "TensorQuantization",
+    "TrainedNetwork",
     "compile_layers",
     "compile_plan",
     "float_parameters",

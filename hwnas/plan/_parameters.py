@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from hwnas.errors import PlanError
-from hwnas.network import CONVOLUTIONS, Activation, Layer, Operator
+from hwnas.network import CONVOLUTIONS, Activation, Layer, Network, Operator
 from hwnas.plan._constants import (
     CONSTANTS,
     dense_constants,
@@ -97,6 +97,23 @@ class NetworkParameters:
 
     zero_points: tuple[int, ...]
     layers: tuple[LayerParameters, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedNetwork:
+    """A network with parameters of its own, and what its ends stand for.
+
+    Attributes:
+        network: The network.
+        parameters: Of its layers.
+        input: What int8 inputs stand for; ``None`` for floats.
+        output: What int8 outputs stand for; ``None`` for floats.
+    """
+
+    network: Network
+    parameters: NetworkParameters
+    input: TensorQuantization | None
+    output: TensorQuantization | None
 
 
 def activation_bounds(activation: Activation, output: TensorQuantization) -> tuple[int, int]:
