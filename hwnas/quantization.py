@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -66,12 +68,19 @@ def _converter(model: Any) -> tuple[Any, Any]:
     concrete = function.get_concrete_function(
         tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
     )
-    # Without the model as second argument, which makes the converter several times as fast.
-    return tf, tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    with _quiet():
+        # Without the model as second argument, which makes the converter several times as fast.
+        return tf, tf.lite.TFLiteConverter.from_concrete_functions([concrete])
 
 
 def _converted(converter: Any) -> bytes:
-    # It tells of each conversion in several ways: through Python, absl and the C library.
+    with _quiet():
+        return bytes(converter.convert())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The converter tells of each conversion through Python, absl and the C library."""
     with warnings.catch_warnings(), silenced():
         warnings.simplefilter("ignore", UserWarning)
-        return bytes(converter.convert())
+        yield

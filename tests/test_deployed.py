@@ -34,6 +34,7 @@ from hwnas.network import Network, NetworkBuilder
 from hwnas.plan import ModelImage
 from hwnas.plan._model_image import MODEL_HEADER
 from hwnas.target import Provenance
+from hwnas.tflite_io import trained_from_tflite
 from hwnas.virtual import VirtualBoard
 
 BOARD = load_board("nucleo_l496zg")
@@ -43,7 +44,7 @@ IMAGE = find_image(BOARD)
 @cache
 def deployable(name: str = "lenet") -> tuple[Model, ModelImage]:
     model = converted(name)
-    return model, ModelImage.of(model.network, model.parameters)
+    return model, ModelImage.of(trained_from_tflite(model.flat))
 
 
 def shaped(network: Network, inputs: list[Values]) -> list[Values]:
@@ -83,7 +84,7 @@ def test_floats_are_deployed_as_well() -> None:
     b = NetworkBuilder((8, 8, 3), dtype="float32")
     b.dense(b.flatten(b.max_pool2d(b.conv2d(b.input, 4, 3, activation="relu"))), 5)
     model = read_model(random_model(b.build(), 3))
-    with DeployedModel.open(BOARD.name, ModelImage.of(model.network, model.parameters)) as deployed:
+    with DeployedModel.open(BOARD.name, ModelImage.of(trained_from_tflite(model.flat))) as deployed:
         assert_same_outputs(deployed, model, images(model.network, 7))
 
 
@@ -108,7 +109,7 @@ def test_its_plan_takes_no_ram() -> None:
     b = NetworkBuilder((1, most // 32, 16))
     b.max_pool2d(b.conv2d(b.input, 16, 1, use_bias=False), (1, 1))
     network = b.build()
-    image = ModelImage.of(network, read_model(random_model(network, 3)).parameters)
+    image = ModelImage.of(trained_from_tflite(random_model(network, 3)))
     assert image.plan.arena_bytes == most
     with open_backend(BOARD.name) as backend:
         assert backend.measure_network(network) is None
@@ -156,12 +157,12 @@ def test_a_model_beside_the_firmware_is_what_a_probe_would_write() -> None:
 def test_what_has_no_room_is_refused_before_anything_is_written() -> None:
     b = NetworkBuilder((1024,))
     b.dense(b.input, 1024)
-    large = ModelImage.of(b.build(), read_model(random_model(b.build(), 3)).parameters)
+    large = ModelImage.of(trained_from_tflite(random_model(b.build(), 3)))
     with pytest.raises(PlanError, match="bytes of flash for parameters and plan, the board has"):
         DeployedModel.open(BOARD.name, large)
     b = NetworkBuilder((512, 512, 1))
     b.max_pool2d(b.input)
-    wide = ModelImage.of(b.build(), read_model(random_model(b.build(), 3)).parameters)
+    wide = ModelImage.of(trained_from_tflite(random_model(b.build(), 3)))
     with pytest.raises(PlanError, match="bytes of RAM for its activations, the board has"):
         DeployedModel.open(BOARD.name, wide)
 

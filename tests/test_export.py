@@ -19,8 +19,9 @@ from virtual.build import COMPILER, needs_compiler
 from hwnas.deploy import DeployedModel, ExportedModel, export_model
 from hwnas.errors import HwnasError
 from hwnas.network import NetworkBuilder
-from hwnas.plan import ModelImage, TensorQuantization
+from hwnas.plan import ModelImage
 from hwnas.profiling import StopReason, profile_image
+from hwnas.tflite_io import trained_from_tflite
 
 pytestmark = needs_compiler
 
@@ -65,12 +66,10 @@ target_link_options(product PRIVATE -T${CMAKE_SOURCE_DIR}/link.ld --specs=rdimon
 
 
 def exported(model: Model, kernel_set: str | None = None, board: str = M4) -> ExportedModel:
-    image = ModelImage.of(model.network, model.parameters, kernel_set=kernel_set)
+    image = ModelImage.of(trained_from_tflite(model.flat), kernel_set=kernel_set)
     with DeployedModel.open(board, image) as deployed:
         run, target = deployed.measure(), deployed.target
-    is_int8 = model.network.dtype == "int8"
-    end = TensorQuantization(0.00390625, -128) if is_int8 else None
-    return ExportedModel("A net", image, end, end, run, target, 40_000)
+    return ExportedModel("A net", image, run, target, 40_000)
 
 
 def small(dtype: str, seed: int = 3) -> Model:
@@ -147,7 +146,7 @@ def test_a_product_takes_the_time_that_its_readme_tells(tmp_path: Path) -> None:
         "simulated, on hwnas's virtual nucleo_l496zg",
         f"{given.model.plan.arena_bytes:,} bytes of arena",
         f"{len(given.model.data):,} bytes of model",
-        "32 x 32 x 1 values of int8, each for 0.00390625 * (value - -128)",
+        f"32 x 32 x 1 values of int8, each for {given.model.trained.input.scale:g} * (value - ",
         "cmsis/",
     ):
         assert figure in text

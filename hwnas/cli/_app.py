@@ -13,7 +13,9 @@ from hwnas._text import one_line
 from hwnas.cli import lut_quality, lut_rows
 from hwnas.cli._output import NOTHING_KEPT, interruptible, notices
 from hwnas.cli.boards import boards
+from hwnas.cli.deploy import deploy
 from hwnas.cli.explain import explain
+from hwnas.cli.export import export
 from hwnas.cli.flash import flash
 from hwnas.cli.lut import lut
 from hwnas.cli.measure import measure
@@ -25,6 +27,7 @@ from hwnas.cli.spaces import spaces
 from hwnas.cli.study import study
 from hwnas.cli.sweep import sweep
 from hwnas.cli.validate import validate
+from hwnas.cli.verify import verify
 from hwnas.errors import HwnasError
 
 UNREAD = 1
@@ -52,6 +55,9 @@ app.command()(selftest)
 app.command()(measure)
 app.command()(explain)
 app.command()(snap)
+app.command()(deploy)
+app.command()(verify)
+app.command()(export)
 app.command()(profile)
 app.command()(spaces)
 app.command()(search)

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,9 @@ from hwnas.firmware import Optimization
 from hwnas.kernels import KERNEL_SETS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+ModelArgument = Annotated[
+    Path, typer.Argument(help="A .keras, .h5 or .tflite model, or a network's .json.")
+]
 BoardOption = Annotated[
     str, typer.Option("--board", "-b", help="Name of the board, or its .toml file.")
 ]

@@ -44,7 +44,9 @@ _SHOWN_NAMES = 3
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="A .keras model, or a network's .json.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras, .h5 or .tflite model, or a network's .json.")
+    ],
     board: BoardOption,
     top: Annotated[int, typer.Option(min=1, help="How many layers to explain.")] = TOP,
     kernels: KernelsOption = CMSIS_NN.name,

@@ -32,7 +32,9 @@ from hwnas.models import load_network
 
 
 def measure(
-    model: Annotated[Path, typer.Argument(help="A .keras model, or a network's .json.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras, .h5 or .tflite model, or a network's .json.")
+    ],
     board: BoardOption,
     kernels: KernelsOption = CMSIS_NN.name,
     optimization: OptimizationOption = Optimization.SPEED,

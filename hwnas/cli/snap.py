@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli._output import JsonOption, announced, print_json, results, table
+from hwnas.cli._output import JsonOption, ModelArgument, announced, print_json, results, table
 from hwnas.cost import static_cost
 from hwnas.snapped_models import SnappedModel, snap_model
 
@@ -15,7 +15,7 @@ _TRAIN_AGAIN = "its weights are new: it must be trained again"
 
 
 def snap(
-    model: Annotated[Path, typer.Argument(help="A .keras model, or a network's .json.")],
+    model: ModelArgument,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -48,8 +48,6 @@ class ExportedModel:
     Attributes:
         name: Of the model, as its README calls it.
         model: Parameters and plan.
-        input: What int8 inputs stand for; ``None`` for floats.
-        output: What int8 outputs stand for; ``None`` for floats.
         run: What an inference takes.
         target: On what that was obtained.
         firmware_bytes: Flash that hwnas's firmware takes with these kernels.
@@ -57,8 +55,6 @@ class ExportedModel:
 
     name: str
     model: ModelImage
-    input: TensorQuantization | None
-    output: TensorQuantization | None
     run: DeployedRun
     target: TargetIdentity
     firmware_bytes: int
@@ -187,11 +183,12 @@ class _End:
 
 
 def _ends(exported: ExportedModel) -> tuple[_End, _End]:
-    network = exported.model.network
+    trained = exported.model.trained
+    network = trained.network
     last = len(network.nodes)
     return (
-        _End("INPUT", network.input_shape, network.dtype_of(0), exported.input),
-        _End("OUTPUT", network.output_shape, network.dtype_of(last), exported.output),
+        _End("INPUT", network.input_shape, network.dtype_of(0), trained.input),
+        _End("OUTPUT", network.output_shape, network.dtype_of(last), trained.output),
     )
 
 

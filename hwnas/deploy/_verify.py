@@ -19,6 +19,7 @@ from hwnas.deploy._kept_outputs import KeptOutputs
 from hwnas.errors import DatasetError, HwnasError
 from hwnas.host_interpreters import HostInterpreter, litert, tflite_micro, to_int8
 from hwnas.int8_metric import classification_accuracy
+from hwnas.models import TrainedModel
 
 KERAS: Final = "Keras, floats"
 LITERT: Final = "TFLite"
@@ -68,11 +69,10 @@ class Verification:
 
 def verify(
     deployed: DeployedModel,
-    flat: bytes,
+    model: TrainedModel,
     samples: NDArray[np.float32],
     labels: NDArray[Any] | None = None,
     *,
-    keras_model: Any = None,
     kept: KeptOutputs | None = None,
     progress: Progress = lambda what, done: None,
 ) -> Verification:
@@ -80,10 +80,9 @@ def verify(
 
     Args:
         deployed: The model on its board.
-        flat: The same model as a TFLite file.
+        model: The same model in the other forms; where there is a ``keras.Model``, it runs, too.
         samples: Of shape (samples, ...) as the model reads them, real values.
         labels: Numbers of classes, shape (samples,); without them there is no accuracy.
-        keras_model: The ``keras.Model`` that was quantized, where there is one.
         kept: Where the board's outputs are kept, so that the same call goes on after a stop.
         progress: Is told how far it is.
 
@@ -92,10 +91,10 @@ def verify(
         DatasetError: The samples or labels do not fit the model or each other.
 
     Example:
-        >>> verify(deployed, flat, x_test[:100], y_test[:100]).computed[-1]  # doctest: +SKIP
+        >>> verify(deployed, model, x_test[:100], y_test[:100]).computed[-1]  # doctest: +SKIP
         Computed(by='board', accuracy=0.87, other_outputs=0, other_classes=0)
     """
-    host = litert(flat)
+    host = litert(model.flat)
     _check(samples, labels, host.input_shape)
     raw = _as_read(samples, host)
     board = np.stack(list(_on_board(deployed, raw, kept, progress)))
@@ -105,12 +104,13 @@ def verify(
     def add(by: str, outputs: NDArray[Any]) -> None:
         rows.append(_compared(by, outputs, board, labels))
 
-    if keras_model is not None:
+    if model.keras is not None:
         progress(KERAS, 0)
-        add(KERAS, np.asarray(keras_model.predict(samples, verbose=0)))
+        add(KERAS, np.asarray(model.keras.predict(samples, verbose=0)))
+        progress(KERAS, len(samples))
     add(LITERT, _by(host.run, raw, lambda done: progress(LITERT, done)))
     try:
-        micro = tflite_micro(flat)
+        micro = tflite_micro(model.flat)
     except HwnasError as error:
         missing[MICRO] = str(error)
     else:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from hwnas._tensorflow import import_keras
 from hwnas.errors import HwnasError, NetworkError
 
+KERAS_SUFFIXES: Final = (".keras", ".h5")
+_HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _CAUSE: Final = "Exception encountered: "
 """What Keras puts before the cause, behind the whole configuration of what it could not make."""
 
@@ -29,7 +33,7 @@ def keras_module() -> Any:
 
 
 def load_keras(path: Path | str) -> Any:
-    """Read a ``.keras`` file; code that it may carry is refused, not run.
+    """Read a ``.keras`` or ``.h5`` file; code that it may carry is refused, not run.
 
     Args:
         path: The file.
@@ -44,19 +48,35 @@ def load_keras(path: Path | str) -> Any:
     """
     if not os.path.isfile(path):
         raise NetworkError(f"model {path}: there is no such file")
-    if Path(path).suffix != ".keras" or not zipfile.is_zipfile(path):
+    file = Path(path)
+    if not _LOOKS_RIGHT.get(file.suffix, _never)(file):
         raise NetworkError(
-            f"model {path}: is not what model.save('name.keras') writes, or is cut off"
+            f"model {path}: is not what model.save('name.keras') or model.save('name.h5') writes, "
+            "or is cut off"
         )
     keras = keras_module()
     try:
-        return keras.saving.load_model(Path(path), compile=False, safe_mode=True)
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
     # Keras raises whatever the damage leads to: ValueError, KeyError, OSError, zip errors.
     except Exception as error:
         raise NetworkError(
             f"model {path}: Keras cannot load it ({_first_sentence(error)}); a file may hold "
             "Keras's own layers, no others and no Lambda"
         ) from error
+
+
+def _is_hdf5(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(_HDF5)) == _HDF5
+
+
+def _never(file: Path) -> bool:
+    return False
+
+
+_LOOKS_RIGHT: Final[Mapping[str, Callable[[Path], bool]]] = MappingProxyType(
+    dict(zip(KERAS_SUFFIXES, (zipfile.is_zipfile, _is_hdf5), strict=True))
+)
 
 
 def _first_sentence(error: Exception) -> str:

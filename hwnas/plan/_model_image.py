@@ -13,7 +13,7 @@ from hwnas.errors import PlanError
 from hwnas.kernels import KernelSet, find_kernel_set
 from hwnas.network import Network
 from hwnas.plan._compile import ExecutionPlan, Placement, compile_plan
-from hwnas.plan._parameters import NetworkParameters
+from hwnas.plan._parameters import TrainedNetwork
 
 MODEL_MAGIC: Final = 0x444D_5748
 MODEL_VERSION: Final = 1
@@ -26,39 +26,44 @@ class ModelImage:
     """A trained network, ready to be programmed beside the firmware.
 
     Attributes:
-        network: What it computes.
+        trained: What it computes, with its parameters.
         kernels: What runs it.
         plan: Its plan, whose parameters are its own and lie in flash.
 
     Example:
-        >>> model = ModelImage.of(network, parameters)  # doctest: +SKIP
+        >>> model = ModelImage.of(trained_from_tflite("lenet.tflite"))  # doctest: +SKIP
         >>> len(model.data), model.plan.arena_bytes  # doctest: +SKIP
         (64880, 6768)
     """
 
-    network: Network
+    trained: TrainedNetwork
     kernels: KernelSet
     plan: ExecutionPlan
 
     @classmethod
-    def of(
-        cls, network: Network, parameters: NetworkParameters, *, kernel_set: str | None = None
-    ) -> Self:
+    def of(cls, trained: TrainedNetwork, *, kernel_set: str | None = None) -> Self:
         """Compile a network with its parameters.
 
         Args:
-            network: What is deployed.
-            parameters: Of its layers.
+            trained: What is deployed.
             kernel_set: Name of the kernels that run it; by default the fastest for its type.
 
         Raises:
             PlanError: The parameters do not fit the network, or it exceeds what the kernels can do.
         """
-        kernels = find_kernel_set(kernel_set, network.dtype)
+        kernels = find_kernel_set(kernel_set, trained.network.dtype)
         plan = compile_plan(
-            network, parameters=parameters, placement=Placement.FLASH, kernel_set=kernels.name
+            trained.network,
+            parameters=trained.parameters,
+            placement=Placement.FLASH,
+            kernel_set=kernels.name,
         )
-        return cls(network, kernels, plan)
+        return cls(trained, kernels, plan)
+
+    @property
+    def network(self) -> Network:
+        """What it computes."""
+        return self.trained.network
 
     @cached_property
     def data(self) -> bytes:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hwnas.tflite_io._read import from_tflite, trained_from_tflite
+from hwnas.tflite_io._read import MAX_TFLITE_BYTES, from_tflite, trained_from_tflite
 
-__all__ = ["from_tflite", "trained_from_tflite"]
+__all__ = ["MAX_TFLITE_BYTES", "from_tflite", "trained_from_tflite"]

@@ -192,7 +192,7 @@ def _conv2d(call: Call, **options: Any) -> Layer:
     source, target = _maps(call)
     filters = _filters(call, 4)
     if not filters[3] or source[2] % filters[3]:
-        raise NetworkError(f"{call.label}: filters {filters} do not fit a map of {source}")
+        raise NetworkError(f"filters {filters} do not fit a map of {source}")
     return conv2d(
         source,
         target[2],
@@ -207,7 +207,7 @@ def _conv2d(call: Call, **options: Any) -> Layer:
 def _depthwise_conv2d(call: Call, **options: Any) -> Layer:
     source, target = _maps(call)
     if target[2] % source[2]:
-        raise NetworkError(f"{call.label}: {target[2]} channels are no multiple of {source[2]}")
+        raise NetworkError(f"{target[2]} channels are no multiple of {source[2]}")
     return depthwise_conv2d(
         source,
         _kernel(call),
@@ -275,7 +275,7 @@ def _pad(call: Call, **options: Any) -> Layer:
     amounts = _integers(call.constant(0, "amounts"))
     source = shape_of(call.sources[0])
     if len(amounts) != 2 * (len(source) + 1):
-        raise NetworkError(f"{call.label}: {len(amounts)} amounts do not fit {source}")
+        raise NetworkError(f"{len(amounts)} amounts do not fit {source}")
     pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
     if len(source) not in (2, 3) or any(pairs[0]) or any(pairs[-1]):
         raise call.unsupported("only height and width can be padded: replace it by ZeroPadding2D")
@@ -317,7 +317,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Layer]]] = MappingProxyType(
 def _maps(call: Call) -> tuple[Shape, Shape]:
     source, target = shape_of(call.sources[0]), shape_of(call.output)
     if len(source) != 3 or len(target) != 3 or not all(source):
-        raise NetworkError(f"{call.label}: {source} to {target} are no maps")
+        raise NetworkError(f"{source} to {target} are no maps")
     return source, target
 
 
@@ -328,8 +328,10 @@ def _kernel(call: Call) -> tuple[int, int]:
 
 def _filters(call: Call, rank: int) -> tuple[int, ...]:
     filters = call.constant(0, "weights")
+    if len(call.sources) != 1:
+        raise call.unsupported("its weights must be a constant of the file")
     if len(filters.shape) != rank:
-        raise NetworkError(f"{call.label}: weights of shape {filters.shape}")
+        raise NetworkError(f"weights of shape {filters.shape}")
     return filters.shape
 
 
@@ -337,7 +339,7 @@ def _window(call: Call, *, dilated: bool = False) -> dict[str, Any]:
     options = _options(call)
     padding = _PADDINGS.get(options.Padding())
     if padding is None:
-        raise NetworkError(f"{call.label}: padding {options.Padding()} does not exist")
+        raise NetworkError(f"padding {options.Padding()} does not exist")
     window: dict[str, Any] = {
         "strides": (options.StrideH(), options.StrideW()),
         "padding": padding,
@@ -362,7 +364,7 @@ def _activation(call: Call) -> str:
 
 def _options(call: Call) -> Any:
     if call.operator.options is None:
-        raise NetworkError(f"{call.label}: its options are missing")
+        raise NetworkError("its options are missing")
     return call.operator.options
 
 
