@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import hwnas
 
@@ -56,7 +57,9 @@ def test_the_readmes_commands(tmp_path: Path, lenet: Network) -> None:
     from hwnas.keras_io import to_keras
 
     to_keras(lenet).save(tmp_path / "model.keras")
-    virtual, physical, explain, snap, profile = commands("README.md")
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", x=random.random((20, 32, 32, 1)), y=random.integers(0, 10, 20))
+    virtual, physical, explain, snap, deploy, verify, export, profile = commands("README.md")
     done = hwnas(*virtual, cwd=tmp_path)
     assert done.returncode == 0 and "simulated" in done.stdout, done.stderr
     done = hwnas(*physical, cwd=tmp_path)
@@ -65,6 +68,12 @@ def test_the_readmes_commands(tmp_path: Path, lenet: Network) -> None:
     assert done.returncode == 0 and "Which kernel ran" in done.stdout, done.stderr
     done = hwnas(*snap, cwd=tmp_path)
     assert done.returncode == 0 and "wrote model-snapped.keras" in done.stdout, done.stderr
+    done = hwnas(*deploy, cwd=tmp_path)
+    assert done.returncode == 0 and "before training" in done.stdout, done.stderr
+    done = hwnas(*verify, cwd=tmp_path)
+    assert done.returncode == 0 and "20 samples" in done.stdout, done.stderr
+    done = hwnas(*export, cwd=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "product" / "README.md").is_file(), done.stderr
     shutil.copy(find_image(load_board("nucleo_l496zg")).elf, tmp_path / "app.elf")
     done = hwnas(*profile, cwd=tmp_path)
     assert done.returncode == 0 and "inclusive" in done.stdout, done.stderr

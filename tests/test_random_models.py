@@ -1,4 +1,4 @@
-"""``from_keras`` against the converter's operator list, over random functional models.
+"""``from_keras`` and ``from_tflite`` against the converter's operators, over random models.
 
 ``HWNAS_RANDOM_MODELS=200`` runs 200 of them (two minutes) instead of the few that CI runs, and
 ``HWNAS_RANDOM_MODELS=1000:50`` those from seed 1,000 on.
@@ -25,6 +25,7 @@ from hwnas._tensorflow import import_keras
 from hwnas.errors import UnsupportedLayerError
 from hwnas.keras_io import from_keras, to_keras
 from hwnas.network import DType
+from hwnas.tflite_io import from_tflite
 
 keras = import_keras()
 
@@ -39,7 +40,8 @@ def judge(seed: int, dtype: DType = DType.INT8) -> str:
     """How the converter and ``from_keras`` agree on a model; fails where they do not."""
     keras.backend.clear_session()
     model = randomize(ModelMaker(seed).make())
-    graph = converter_graph(convert(model, quantized=dtype is DType.INT8))
+    flat = convert(model, quantized=dtype is DType.INT8)
+    graph = converter_graph(flat)
     try:
         network = from_keras(model, dtype)
     except UnsupportedLayerError as error:
@@ -47,6 +49,7 @@ def judge(seed: int, dtype: DType = DType.INT8) -> str:
             f"seed {seed}: the converter has operators for all: {error}"
         )
         return "typed error"
+    assert signature(network_graph(from_tflite(flat))) == signature(graph), f"seed {seed}"
     if signature(network_graph(network)) != signature(graph):
         assert has_left_out_habit(network), f"seed {seed}"
         return "left out"
