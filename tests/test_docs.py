@@ -232,3 +232,24 @@ def test_the_sections_of_a_board_file() -> None:
     text = (HOME / "docs" / "adding-a-board.md").read_text()
     listed = set(re.findall(r"`\[([a-z]+)(?:\.\*)?\]`", text))
     assert listed == {field.name for field in fields(BoardSpec)} - {"name", "title", "kind"}
+
+
+def test_the_tuner_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three blocks in a row, on data that are quick to learn."""
+    from test_tuner import build, data
+
+    monkeypatch.chdir(tmp_path)
+    given = data()
+    (x, y), (x_val, y_val) = (given["x"], given["y"]), given["validation_data"]
+    names: dict[str, Any] = {
+        "build": build, "train": train, "x": x, "y": y, "x_val": x_val, "y_val": y_val,
+    }  # fmt: skip
+    search, objective, spaces = blocks("docs/keras-tuner.md", "python")
+    exec(search.replace("max_trials=10", "max_trials=3").replace("epochs=3", "epochs=1"), names)
+    assert names["model"].output_shape == (None, 10)
+    exec(objective, names)
+    assert names["objective"].get_value({"val_accuracy": 0.9, "latency_ms": 50}) == pytest.approx(
+        0.8
+    )
+    exec(spaces, names)
+    assert names["objective"].space.name == "test_tuner.build"
