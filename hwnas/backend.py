@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ from hwnas._closing import Closing
 from hwnas.boards import BoardSpec, load_board
 from hwnas.cost import RuntimeFootprint
 from hwnas.device import BoardClient, check_identity
-from hwnas.errors import BoardError, PlanError
+from hwnas.energy.metering import in_a_row, record_energy
+from hwnas.energy.meters import MARKER_CAPACITY, Meter, open_meter
+from hwnas.energy.segment import Segments
+from hwnas.errors import BoardError, EnergyError, PlanError
 from hwnas.firmware import (
     DEFAULT_VARIANT,
     FirmwareImage,
@@ -64,6 +67,7 @@ SILICON: Final = Repeats(least=3, most=25, spread=0.001, together=16)
 """Without interrupts a run varies by the refresh of caches only: one part in a thousand is much.
 Several layers in a plan save the round trips of the serial line, which take longer than most
 layers; a virtual board has none, and what it counts must not depend on what ran before."""
+_T = TypeVar("_T")
 _IN_A_ROW: Final = 2
 """So often each of several layers runs, one run behind the other; the last one counts, with caches
 as warm as after a run of its own."""
@@ -81,6 +85,7 @@ class BoardBackend(Closing):
         connect: Opens the board.
         target: The identity under which results are stored; it names the kernel set.
         repeats: How often runs are repeated.
+        meter: The energy meter on the board, where there is one; it is opened with the board.
 
     Example:
         >>> with open_backend("nucleo_l496zg") as backend:  # doctest: +SKIP
@@ -94,8 +99,10 @@ class BoardBackend(Closing):
         connect: Callable[[], BoardClient],
         target: TargetIdentity,
         repeats: Repeats = ONCE,
+        meter: Meter | None = None,
     ) -> None:
         self.spec = spec
+        self.meter = meter
         self.image = image
         self.target = target
         self.kernels = kernel_set_named(target.kernel_set)
@@ -121,11 +128,16 @@ class BoardBackend(Closing):
         """
         waiting = iter(layers)
         while batch := list(islice(waiting, self._repeats.together)):
-            yield from self._several(batch) if len(batch) > 1 else map(self._single, batch)
+            # A meter tells layers apart only where each runs alone.
+            alone = len(batch) == 1 or self.meter is not None
+            yield from map(self._single, batch) if alone else self._several(batch)
 
     def _single(self, layer: Layer) -> LayerRecord:
         plan = self._alone(layer)
-        return LayerRecord(layer, **self._measure(plan, per_layer=True))
+        fields = self._measure(plan, per_layer=True)
+        if self.meter is not None:
+            fields["energy_uj"] = self._layer_energy_uj(layer, fields["cycles_median"])
+        return LayerRecord(layer, **fields)
 
     def _several(self, layers: Sequence[Layer]) -> Iterator[LayerRecord]:
         """Layers in one plan, where they fit; what varies too much is run again by itself."""
@@ -166,7 +178,10 @@ class BoardBackend(Closing):
             return None
         if not self._fits(plan):
             return None
-        return NetworkRecord(network, **self._measure(plan, per_layer=False))
+        fields = self._measure(plan, per_layer=False)
+        if self.meter is not None:
+            fields["energy_uj"] = self._energy_uj(plan)
+        return NetworkRecord(network, **fields)
 
     def open(self) -> BoardClient:
         """The client of the opened and checked board; opens it where needed.
@@ -178,6 +193,9 @@ class BoardBackend(Closing):
             client = self._connect()
             try:
                 check_identity(client.hello(), self.image.manifest)
+                if self.meter is not None:
+                    self.meter.watch(client.transport)
+                    self.meter.open()
             except BaseException:
                 client.close()
                 raise
@@ -190,13 +208,39 @@ class BoardBackend(Closing):
         client, self._client = self._client, None
         if client is not None:
             client.close()
+            if self.meter is not None:
+                self.meter.close()
+
+    def _layer_energy_uj(self, layer: Layer, cycles: int) -> float:
+        """Of one run of a layer; a short one runs several times in a row."""
+        times = in_a_row(cycles / self.spec.core.clock_hz)
+        plan = self._alone(layer, times)
+        while not self._fits(plan) and times > 1:
+            times //= 2
+            plan = self._alone(layer, times)
+        return self._energy_uj(plan) / times
+
+    def _energy_uj(self, plan: ExecutionPlan) -> float:
+        """Of one run of a plan, gross, by the meter."""
+        meter, steps = self.meter, len(plan.step_nodes)
+        assert meter is not None
+
+        def recorded(client: BoardClient) -> Segments:
+            client.load(plan.data)
+            timed = client.run(per_layer=False, step_count=steps)
+            inference_s = float(timed.total_cycles[0]) / self.spec.core.clock_hz
+            return record_energy(meter, client, steps=steps, inference_s=inference_s)
+
+        return self._on_board(recorded).mean_energy_j * 1e6
 
     def _fits(self, plan: ExecutionPlan) -> bool:
         """Whether plan and arena fit beside each other."""
         return len(plan.data) + plan.arena_bytes <= self.image.manifest.workspace_bytes
 
-    def _alone(self, layer: Layer) -> ExecutionPlan:
-        return compile_layers([layer], pool=self._pool, kernel_set=self.kernels.name)
+    def _alone(self, layer: Layer, in_a_row: int = 1) -> ExecutionPlan:
+        return compile_layers(
+            [layer], pool=self._pool, kernel_set=self.kernels.name, in_a_row=in_a_row
+        )
 
     def _measure(self, plan: ExecutionPlan, *, per_layer: bool) -> dict[str, Any]:
         """Runs a plan until its cycles are known well enough; the record's fields."""
@@ -218,12 +262,12 @@ class BoardBackend(Closing):
         steps = len(plan.step_nodes)
         return client.run(warmup=1, repeats=self._repeats.least, step_count=steps).layer_cycles
 
-    def _on_board(self, work: Callable[[BoardClient], NDArray[np.int64]]) -> NDArray[np.int64]:
+    def _on_board(self, work: Callable[[BoardClient], _T]) -> _T:
         """What work on the opened board gives."""
         with self._busy:
             try:
                 return work(self.open())
-            except BoardError:
+            except (BoardError, EnergyError):
                 # Whatever state the board is in now, the next measurement starts from a fresh one.
                 self.close()
                 raise
@@ -256,6 +300,7 @@ def open_backend(
     variant: Variant = DEFAULT_VARIANT,
     port: str | None = None,
     probe: str | None = None,
+    meter: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BoardBackend:
     """A board: the virtual copy, or the physical one behind a port. Its firmware is found or built.
@@ -267,9 +312,12 @@ def open_backend(
         port: Where the physical board is: a device name, a pyserial URL, or ``usb:`` and a USB
             serial number. Without it the virtual copy is taken, whose times are simulated.
         probe: Unique id of the debug probe that may flash the physical board.
+        meter: URL of the energy meter on the board, as :func:`hwnas.energy.meters.open_meter` takes
+            it: energy is then measured (simulated, by ``virtual://``) instead of estimated.
         progress: Is told what takes long (building, flashing).
 
     Raises:
+        EnergyError: There is no such kind of meter, or a virtual one has no power to go by.
         BoardError: The board is unknown, is functional only, or (the virtual copy) has no cycle
             model; or a probe is named without a port.
         FirmwareBuildError: There is no image and none can be built.
@@ -280,7 +328,8 @@ def open_backend(
     image = find_image(spec, variant, progress=progress)
     connect = connector(spec, image, port=port, probe=probe, progress=progress)
     target = target_of(spec, image, kernels, virtual=port is None)
-    return BoardBackend(spec, image, connect, target, ONCE if port is None else SILICON)
+    metered = None if meter is None else open_meter(meter, spec)
+    return BoardBackend(spec, image, connect, target, ONCE if port is None else SILICON, metered)
 
 
 def timed_board(board: str, port: str | None, probe: str | None) -> BoardSpec:
@@ -345,7 +394,9 @@ def virtual_client(
     """A virtual board that was flashed with an image and its pool, or a model."""
     manifest = image.manifest
     held = pool_contents(manifest) if model is None else model_contents(manifest, model)
-    return BoardClient(VirtualBoard(spec, image.elf, held))
+    # Markers are kept for a virtual meter; they cost nothing as long as nothing switches.
+    board = VirtualBoard(spec, image.elf, held, marker_capacity=MARKER_CAPACITY)
+    return BoardClient(board)
 
 
 def target_of(

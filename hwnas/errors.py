@@ -114,3 +114,15 @@ class DatasetError(HwnasError):
 
 class StudyError(HwnasError):
     """A study cannot be opened or resumed."""
+
+
+class EnergyError(HwnasError):
+    """Energy cannot be told: a figure is missing, or rows are too few for a fit."""
+
+
+class TraceError(EnergyError):
+    """A recording is damaged, saturated, or does not show what ran."""
+
+
+class MeterError(EnergyError):
+    """An energy meter is unknown, not there, failed, or is used out of order."""

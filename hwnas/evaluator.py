@@ -23,7 +23,7 @@ from hwnas.firmware import DEFAULT_VARIANT, Variant
 from hwnas.kernels import CMSIS_NN
 from hwnas.network import CONVOLUTIONS, Layer, Network
 from hwnas.shipped import warm_up
-from hwnas.table import LookupTable
+from hwnas.table import LayerRecord, LookupTable, NetworkRecord
 from hwnas.target import Provenance
 
 PEAK_MACS_PER_CYCLE: Final = 2
@@ -240,11 +240,17 @@ class Evaluator(Closing):
         self.budget = (budget or Budget()).within(
             self.spec.ram.size_bytes, self.spec.flash.size_bytes
         )
-        if self.budget.energy_mj is not None and self.spec.power is None:
+        if self.budget.energy_mj is not None and not self.tells_energy:
             raise BudgetError(
                 f"budget: energy_mj is limited, but the power of {self.spec.name} is not known; "
-                "give its board file a [power] active_mw with a source, or drop the limit"
+                "give its board file a [power] active_mw with a source, name a meter, or drop the "
+                "limit"
             )
+
+    @property
+    def tells_energy(self) -> bool:
+        """Whether energy can be measured, or else estimated."""
+        return self.backend.meter is not None or self.spec.power is not None
 
     @classmethod
     def for_board(
@@ -256,6 +262,7 @@ class Evaluator(Closing):
         table: str = "sqlite://",
         port: str | None = None,
         probe: str | None = None,
+        meter: str | None = None,
         budget: Budget | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Evaluator:
@@ -271,6 +278,7 @@ class Evaluator(Closing):
             port: Where the physical board is, as :func:`hwnas.open_backend` takes it; without it
                 the virtual copy is taken.
             probe: Unique id of the debug probe that may flash it.
+            meter: URL of the energy meter on it; without one energy is estimated.
             budget: Limits; none by default.
             progress: Is told what takes long.
 
@@ -285,6 +293,7 @@ class Evaluator(Closing):
             variant=variant,
             port=port,
             probe=probe,
+            meter=meter,
             progress=progress,
         )
         return cls.on(backend, table, budget)
@@ -430,9 +439,7 @@ class Evaluator(Closing):
         return network.as_dtype(self.backend.kernels.dtype)
 
     def _by_layers(self, static: HardwareCost, network: Network) -> HardwareCost:
-        rows = self.table.get_or_measure(
-            self.backend.target, network.layers, self.backend.measure_layers
-        )
+        rows = self._layer_rows(network)
         layers = tuple(
             LayerLatency(
                 node.name or str(node.layer.operator),
@@ -445,38 +452,63 @@ class Evaluator(Closing):
             if not node.layer.is_free
         )
         cycles = sum(row.cycles for row in layers)
-        run = self._run_cost(cycles, "table", self.backend.target.provenance)
+        energies = [rows[row.layer].energy_uj for row in layers]
+        known = [energy for energy in energies if energy is not None]
+        energy_uj = sum(known) if known and len(known) == len(energies) else None
+        run = self._run_cost(cycles, "table", self.backend.target.provenance, energy_uj)
         return replace(static, **run, layers=layers, latency_error=self._sum_error)
 
     def _end_to_end(self, by_layers: HardwareCost, network: Network) -> HardwareCost:
-        record = self.table.get_or_measure_network(
-            self.backend.target, network, self.backend.measure_network
-        )
+        record = self._network_row(network)
         if record is None:
             return by_layers
         return replace(
             by_layers,
-            **self._run_cost(record.cycles_median, "network", record.provenance),
+            **self._run_cost(record.cycles_median, "network", record.provenance, record.energy_uj),
             latency_error=0.0,
         )
+
+    def _layer_rows(self, network: Network) -> dict[Layer, LayerRecord]:
+        """Of each layer that costs something; with a meter, rows that lack an energy get one."""
+        target, measure = self.backend.target, self.backend.measure_layers
+        rows = self.table.get_or_measure(target, network.layers, measure)
+        if self.backend.meter is not None:
+            lacking = [layer for layer, row in rows.items() if row.energy_uj is None]
+            for record in measure(lacking):
+                self.table.put(target, [record], replace=True)
+                rows[record.layer] = record
+        return rows
+
+    def _network_row(self, network: Network) -> NetworkRecord | None:
+        target, measure = self.backend.target, self.backend.measure_network
+        record = self.table.get_or_measure_network(target, network, measure)
+        if record is None or record.energy_uj is not None or self.backend.meter is None:
+            return record
+        metered = measure(network)
+        if metered is not None:
+            self.table.put_network(target, metered, replace=True)
+        return metered
 
     @cached_property
     def _sum_error(self) -> float | None:
         found = self.table.accuracies(self.backend.target)
         return max((accuracy.worst for accuracy in found), default=None)
 
-    def _run_cost(self, cycles: int, basis: str, provenance: Provenance) -> dict[str, Any]:
-        """The fields of a cost that follow from its cycles and how those were obtained."""
+    def _run_cost(
+        self, cycles: int, basis: str, provenance: Provenance, energy_uj: float | None = None
+    ) -> dict[str, Any]:
+        """The fields of a cost that follow from a run; energy is estimated where no meter was."""
         latency_ms = cycles / self.spec.core.clock_hz * 1e3
         power = self.spec.power
+        estimated = None if power is None else power.active_mw * latency_ms / 1e3
         return {
             "cycles": cycles,
             "latency_ms": latency_ms,
-            "energy_mj": None if power is None else power.active_mw * latency_ms / 1e3,
+            "energy_mj": estimated if energy_uj is None else energy_uj / 1e3,
             "basis": basis,
             "provenance": {
                 "latency_ms": provenance,
-                "energy_mj": Provenance.ESTIMATED,
+                "energy_mj": Provenance.ESTIMATED if energy_uj is None else provenance,
                 "ram_bytes": Provenance.ESTIMATED,
                 "flash_bytes": Provenance.ESTIMATED,
             },

@@ -189,7 +189,7 @@ class Panel:
             raise StudyError(f"objective {objective}: its board is none of {known}")
         if figure == "energy_mj":
             for name, evaluator in self.by_board.items():
-                if board in ("", name) and evaluator.spec.power is None:
+                if board in ("", name) and not evaluator.tells_energy:
                     raise StudyError(f"objective {objective}: the power of {name} is not known")
 
 

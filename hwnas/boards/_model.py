@@ -274,11 +274,16 @@ class Power:
 
     Attributes:
         active_mw: Mean power during inference, in milliwatts.
+        supply_v: The supply at which that was measured, in volts; left out where it is not known.
+        constant: ``current`` where the current hardly depends on the supply, as behind a linear
+            regulator; left out where that is not known.
         source: Who measured it, how, and under which conditions.
     """
 
     active_mw: Annotated[float, Field(gt=0, le=1_000_000, strict=True)]
     source: Text
+    supply_v: Annotated[float, Field(gt=0, le=100, strict=True)] | None = None
+    constant: Literal["current"] | None = None
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -14,6 +14,7 @@ from hwnas.cli import lut_quality, lut_rows
 from hwnas.cli._output import NOTHING_KEPT, interruptible, notices
 from hwnas.cli.boards import boards
 from hwnas.cli.deploy import deploy
+from hwnas.cli.energy import energy
 from hwnas.cli.explain import explain
 from hwnas.cli.export import export
 from hwnas.cli.flash import flash
@@ -73,6 +74,7 @@ for command in (
 ):
     lut.command()(command)
 app.add_typer(lut, name="lut")
+app.add_typer(energy, name="energy")
 
 
 def run() -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from hwnas.cli._output import kib, table
 from hwnas.objective import METRIC
 from hwnas.search import FrontEntry, Ledger
+from hwnas.target import Provenance
 from hwnas.trial_record import Gate
 
 _RUNG_OF = {Gate.TRAINED: "train"}
@@ -39,10 +40,17 @@ class Found:
         """Whether no trial came to another end than an error."""
         return not any(self.counts.stopped.values())
 
+    def _energy(self) -> str:
+        """How the front's energies were obtained."""
+        ways = {entry.record.cost["provenance"]["energy_mj"] for entry in self.front}
+        if ways <= {str(Provenance.ESTIMATED)}:
+            return "estimated (power x latency)"
+        return f"{' and '.join(sorted(ways))} (by a meter, gross)"
+
     def show(self, console: Console) -> None:
         """Print it as tables."""
         console.print(self._front_table())
-        console.print("energy: estimated (power x latency); RAM and flash: estimated (computed)")
+        console.print(f"energy: {self._energy()}; RAM and flash: estimated (computed)")
         console.print(self._counts_table())
         estimate = self.counts.training_estimate_s
         if estimate is not None:

@@ -39,6 +39,13 @@ PortOption = Annotated[
 ProbeOption = Annotated[
     str | None, typer.Option(help="Unique id of the debug probe that may flash the board.")
 ]
+MeterOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The energy meter on the board: rocketlogger://HOST, joulescope://, virtual://; "
+        "without one energy is estimated."
+    ),
+]
 KernelsOption = Annotated[
     str, typer.Option(help=f"Kernels that run the network: {', '.join(KERNEL_SETS)}.")
 ]

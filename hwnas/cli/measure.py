@@ -13,6 +13,7 @@ from hwnas.cli._output import (
     FpuOption,
     JsonOption,
     KernelsOption,
+    MeterOption,
     OptimizationOption,
     PortOption,
     ProbeOption,
@@ -29,6 +30,7 @@ from hwnas.evaluator import Evaluator, HardwareCost
 from hwnas.firmware import Optimization, Variant
 from hwnas.kernels import CMSIS_NN
 from hwnas.models import load_network
+from hwnas.target import Provenance
 
 
 def measure(
@@ -42,6 +44,7 @@ def measure(
     table_url: TableOption = DEFAULT_TABLE,
     port: PortOption = None,
     probe: ProbeOption = None,
+    meter: MeterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what an (untrained) model costs on a board, layer by layer."""
@@ -56,6 +59,7 @@ def measure(
                 table=table_url,
                 port=port,
                 probe=probe,
+                meter=meter,
                 progress=progress,
             ) as evaluator,
             interruptible(lambda: resumable({"the layers that were run": evaluator.table.label})),
@@ -92,7 +96,9 @@ def _show(model: str, cost: HardwareCost) -> None:
     basis = "whole network, end to end" if cost.basis == "network" else "sum over the layers"
     totals.add_row("latency_ms", f"{cost.latency_ms:.3f}", f"{how}: {basis}")
     energy = "unknown" if cost.energy_mj is None else f"{cost.energy_mj:.4f}"
-    totals.add_row("energy_mj", energy, f"{cost.provenance['energy_mj']}: power x latency")
+    way = cost.provenance["energy_mj"]
+    basis = "power x latency" if way is Provenance.ESTIMATED else "by the meter, gross"
+    totals.add_row("energy_mj", energy, f"{way}: {basis}")
     ram, flash = cost.provenance["ram_bytes"], cost.provenance["flash_bytes"]
     totals.add_row("ram_bytes", f"{cost.ram_bytes:,}", f"{ram}: {kib(cost.ram_bytes)} KiB")
     totals.add_row("flash_bytes", f"{cost.flash_bytes:,}", f"{flash}: {kib(cost.flash_bytes)} KiB")

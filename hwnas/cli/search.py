@@ -18,6 +18,7 @@ from hwnas.cli._output import (
     FpuOption,
     JsonOption,
     KernelsOption,
+    MeterOption,
     OptimizationOption,
     PortOption,
     ProbeOption,
@@ -72,6 +73,7 @@ def search(
     table_url: TableOption = DEFAULT_TABLE,
     port: PortOption = None,
     probe: ProbeOption = None,
+    meter: MeterOption = None,
     pool: Annotated[
         Path | None, typer.Option(help="Lease a board of each kind from this rack's file.")
     ] = None,
@@ -136,7 +138,7 @@ def search(
                 backends = [
                     open_backend(
                         name, kernel_set=kernels, variant=variant, port=port, probe=probe,
-                        progress=progress,
+                        meter=meter, progress=progress,
                     )
                     for name in board
                 ]  # fmt: skip

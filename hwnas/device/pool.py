@@ -402,6 +402,7 @@ def _slot(
             variant=variant,
             port=entry.port,
             probe=entry.probe,
+            meter=entry.meter,
         ),
     )
 

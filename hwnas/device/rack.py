@@ -20,12 +20,14 @@ class RackEntry:
         board: Name of the board, or path of a board file.
         port: As :func:`hwnas.open_backend` takes it; without it the virtual copy is meant.
         probe: Unique id of the debug probe that may flash it.
+        meter: URL of the energy meter that is on it.
     """
 
     name: Annotated[str, Field(min_length=1, strict=True)]
     board: Annotated[str, Field(min_length=1, strict=True)]
     port: str | None = None
     probe: str | None = None
+    meter: str | None = None
 
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -167,6 +167,22 @@ def all_layers(
     return found
 
 
+def all_networks(connection: Connection, target: TargetIdentity) -> list[NetworkRecord]:
+    """The rows of whole networks on one target, by the network's digest.
+
+    Raises:
+        TableError: A row or a network was changed by hand.
+    """
+    found = []
+    for row in stream(connection, NETWORK, target.digest):
+        try:
+            network = Network.from_dict(plain(row.subject, row.json))
+        except NetworkError as error:
+            raise TableError(f"lookup table: a stored network cannot be read ({error})") from error
+        found.append(cast("NetworkRecord", _record(NETWORK, target, network, row)))
+    return found
+
+
 def delete_target(connection: Connection, target: TargetIdentity) -> int:
     """Delete all rows of a target, and the layers and networks that no other target has."""
     deleted = 0

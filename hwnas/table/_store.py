@@ -327,6 +327,15 @@ class LookupTable(Closing):
         with self._database.transaction("read") as connection:
             return _rows.all_layers(connection, target, operator)
 
+    def network_records(self, target: TargetIdentity) -> list[NetworkRecord]:
+        """All rows of whole networks on a target, by the network's digest.
+
+        Raises:
+            TableError: The database cannot be read, or a row was changed by hand.
+        """
+        with self._database.transaction("read") as connection:
+            return _rows.all_networks(connection, target)
+
     def remove(self, target: TargetIdentity) -> int:
         """Delete a target with all that is known of it.
 
