@@ -253,3 +253,21 @@ def test_the_tuner_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     exec(spaces, names)
     assert names["objective"].space.name == "test_tuner.build"
+
+
+def test_the_energy_of_the_docs(
+    tmp_path: Path, lenet: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lenet.json").write_text(lenet.to_json())
+    measure, by_rld, by_csv, fit = commands("docs/energy.md")
+    done = hwnas(*measure, cwd=tmp_path)
+    assert done.returncode == 0 and "by the meter, gross" in done.stdout, done.stderr
+    done = hwnas(*fit, cwd=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "energy.png").is_file(), done.stderr
+    for command in (by_rld, by_csv):
+        done = hwnas(*command, cwd=tmp_path)
+        assert done.returncode == 2 and "there is no such file" in done.stderr
+    (code,) = blocks("docs/energy.md", "python")
+    exec(code, {})
+    power_w, days = map(float, capsys.readouterr().out.split())
+    assert 1.3e-3 < power_w < 1.5e-3 and 15 < days < 25

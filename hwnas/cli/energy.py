@@ -143,33 +143,38 @@ def _show(title: str, found: Segments, network: Network) -> None:
 
 @energy.command()
 def fit(
-    board: Annotated[str, typer.Option("--board", "-b", help="Name of the board.")],
+    boards: Annotated[
+        list[str] | None,
+        typer.Option("--board", "-b", help="Name of a board; all that there are energies of else."),
+    ] = None,
     table_url: TableOption = DEFAULT_TABLE,
     networks: Annotated[
         bool, typer.Option("--networks", help="Fit whole networks, not single layers.")
     ] = False,
     operator: Annotated[Operator | None, typer.Option(help="Only layers of this operator.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture to write: png, pdf or svg.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Draw on logarithmic axes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit energy = power x latency + offset to what a meter told of a board."""
-    name = load_board(board).name
+    """Fit energy = power x latency + offset to what meters told of boards."""
+    names = [load_board(board).name for board in boards or ()]
     with LookupTable.open(table_url, create=False) as store:
-        targets = [target for target in store.targets() if target.board == name]
         fits = {
-            f"{name}, {target.kernel_set}, {target.provenance}": found
-            for target in targets
-            if (found := _fit(store, target, networks, operator)) is not None
+            f"{target.board}, {target.kernel_set}, {target.provenance}": found
+            for target in store.targets()
+            if (not names or target.board in names)
+            and (found := _fit(store, target, networks, operator)) is not None
         }
         label = store.label
     if not fits:
         raise EnergyError(
-            f"{label} holds no energies of {name}: measure some with --meter, three or more"
+            f"{label} holds no energies of {', '.join(names) or 'any board'}: measure some with "
+            "--meter, three or more"
         )
     if plot is not None:
         from hwnas.report.energy import plot_energy
 
-        plot_energy(fits, plot)
+        plot_energy(fits, plot, log=log)
     if as_json:
         print_json({label: found.to_dict() for label, found in fits.items()})
         return

@@ -19,6 +19,7 @@ from hwnas.cli._output import (
     FpuOption,
     JsonOption,
     KernelsOption,
+    MeterOption,
     OptimizationOption,
     TableOption,
     announced,
@@ -91,6 +92,7 @@ def sweep(
     kernels: KernelsOption = CMSIS_NN.name,
     optimization: OptimizationOption = Optimization.SPEED,
     fpu: FpuOption = True,
+    meter: MeterOption = None,
     table_url: TableOption = DEFAULT_TABLE,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Virtual boards at work; one a core by default.")
@@ -110,7 +112,7 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Fill the lookup table: run the layers that it lacks on all cores, or all boards of a rack."""
-    choice = BoardChoice(board, kernels, Variant(optimization, fpu))
+    choice = BoardChoice(board, kernels, Variant(optimization, fpu), meter)
     sources: list[Callable[[], WantedLayers]] = [
         *(_of_space(name, _preparing(kernels, snap), coverage, off_grid) for name in space or []),
         *(_of_references(name, _preparing(kernels, snap)) for name in references or []),

@@ -25,6 +25,7 @@ _BINARY_UNITS: Final = frozenset({"binary", "data valid (binary)"})
 _STUFF: Final = 4
 """Binary channels take whole words of so many bytes."""
 _CLOCKS: Final = ("realtime", "monotonic")
+_MAPPED_BLOCKS: Final = 32
 _LARGEST_JUMP: Final = 0.02
 """Of a block's time stamp against the sample rate, in blocks."""
 _MAGIC: Final = 0x444C5225
@@ -106,16 +107,9 @@ class RldTrace(Trace):
 
     def blocks(self) -> Iterator[Block]:
         """See :class:`Trace`."""
-        mapped = np.memmap(
-            self._path,
-            self._dtype,
-            mode="r",
-            offset=self._offset,
-            shape=(self.samples // self._block_size,),
-        )
         before: float | None = None
         expected = self._block_size / self.sample_rate_hz
-        for number, block in enumerate(mapped):
+        for number, block in enumerate(self._mapped()):
             now = float(block["monotonic_s"]) + float(block["monotonic_ns"]) * 1e-9
             if before is not None and abs(now - before - expected) > _LARGEST_JUMP * expected:
                 raise TraceError(
@@ -131,6 +125,18 @@ class RldTrace(Trace):
                 voltage * current,
                 self._binary(data, self._channels.inference),
                 self._binary(data, self._channels.layer),
+            )
+
+    def _mapped(self) -> Iterator[Any]:
+        """The file's blocks. A few are mapped at a time, for pages stay as long as their map."""
+        count = self.samples // self._block_size
+        for first in range(0, count, _MAPPED_BLOCKS):
+            yield from np.memmap(
+                self._path,
+                self._dtype,
+                mode="r",
+                offset=self._offset + first * self._dtype.itemsize,
+                shape=(min(_MAPPED_BLOCKS, count - first),),
             )
 
     def _current_ranges(self) -> tuple[str, ...]:

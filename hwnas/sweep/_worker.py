@@ -21,15 +21,19 @@ class BoardChoice:
         board: Name of a board, or path of a board file.
         kernel_set: Kernels that run the layers.
         variant: How the firmware is compiled.
+        meter: URL of the energy meter, ``virtual://``; without one there are no energies.
     """
 
     board: str
     kernel_set: str = CMSIS_NN.name
     variant: Variant = DEFAULT_VARIANT
+    meter: str | None = None
 
     def open(self) -> BoardBackend:
         """A backend on a board of its own; as :func:`hwnas.open_backend`."""
-        return open_backend(self.board, kernel_set=self.kernel_set, variant=self.variant)
+        return open_backend(
+            self.board, kernel_set=self.kernel_set, variant=self.variant, meter=self.meter
+        )
 
 
 def failure(layer: Layer, error: HwnasError) -> SweepOutcome:
