@@ -26,8 +26,9 @@ from hwnas._tensorflow import import_keras
 from hwnas.datasets import Dataset, load_fashion_mnist
 from hwnas.deploy import DeployedModel, verify
 from hwnas.errors import BoardError, BudgetError
-from hwnas.evaluator import Evaluator, HardwareCost
+from hwnas.evaluator import Evaluator
 from hwnas.firmware import Optimization, Variant
+from hwnas.hardware_cost import HardwareCost
 from hwnas.keras_io import to_keras
 from hwnas.kernels import kernel_set_named
 from hwnas.models import quantize_keras

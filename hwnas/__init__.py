@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from hwnas.budget import Budget
     from hwnas.cost import StaticCost, static_cost
     from hwnas.errors import HwnasError
-    from hwnas.evaluator import Evaluation, Evaluator, HardwareCost, Verdict
+    from hwnas.evaluator import Evaluation, Evaluator, Verdict
+    from hwnas.hardware_cost import HardwareCost
     from hwnas.int8_metric import Int8Validation
     from hwnas.keras_io import from_keras, to_keras
     from hwnas.models import load_network
@@ -53,7 +54,7 @@ _HOMES = {
     "HwnasError": "errors",
     "Evaluation": "evaluator",
     "Evaluator": "evaluator",
-    "HardwareCost": "evaluator",
+    "HardwareCost": "hardware_cost",
     "Verdict": "evaluator",
     "Int8Validation": "int8_metric",
     "from_keras": "keras_io",

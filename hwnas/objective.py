@@ -13,7 +13,8 @@ import optuna
 from optuna.trial import Trial
 
 from hwnas.errors import HwnasError, SpaceError, StudyError
-from hwnas.evaluator import Evaluator, HardwareCost, Rung, Trust
+from hwnas.evaluator import Evaluator, Rung, Trust
+from hwnas.hardware_cost import HardwareCost
 from hwnas.network import Network
 from hwnas.panel import HARDWARE, Across, Judgement, Panel, is_hardware
 from hwnas.spaces import Candidate, SearchSpace, as_space

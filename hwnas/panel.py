@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from hwnas.errors import StudyError
-from hwnas.evaluator import Evaluation, Evaluator, HardwareCost, Rung, Trust
+from hwnas.evaluator import Evaluation, Evaluator, Rung, Trust
+from hwnas.hardware_cost import HardwareCost
 from hwnas.network import Network
 from hwnas.snapping import snap
 

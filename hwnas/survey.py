@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from hwnas.errors import PlanError
-from hwnas.evaluator import Evaluator, HardwareCost
+from hwnas.evaluator import Evaluator
+from hwnas.hardware_cost import HardwareCost
 from hwnas.network import Network
 from hwnas.snapping import snap
 from hwnas.spaces import SearchSpace, random_networks

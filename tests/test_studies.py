@@ -19,7 +19,8 @@ from small_search import count_parameters, small_space
 from hwnas.backend import BoardBackend, open_backend
 from hwnas.budget import Budget
 from hwnas.errors import DatasetError, StudyError
-from hwnas.evaluator import Evaluator, HardwareCost, Trust
+from hwnas.evaluator import Evaluator, Trust
+from hwnas.hardware_cost import HardwareCost
 from hwnas.int8_metric import Int8Validation, classification_accuracy
 from hwnas.network import Network, NetworkBuilder
 from hwnas.objective import HOPELESS_AFTER, HardwareObjective, HopelessBudgetWarning

@@ -26,8 +26,9 @@ from hwnas.cli._output import (
     resumable,
     table,
 )
-from hwnas.evaluator import Evaluator, HardwareCost
+from hwnas.evaluator import Evaluator
 from hwnas.firmware import Optimization, Variant
+from hwnas.hardware_cost import HardwareCost
 from hwnas.kernels import CMSIS_NN
 from hwnas.models import load_network
 from hwnas.target import Provenance

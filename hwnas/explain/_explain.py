@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from hwnas.errors import BudgetError, PlanError
-from hwnas.evaluator import Evaluator, HardwareCost, LayerLatency
+from hwnas.evaluator import Evaluator
 from hwnas.explain._best import best_known
 from hwnas.explain._channels import neighbours, varied_channels
 from hwnas.explain._kernel import KernelWatch
@@ -19,6 +19,7 @@ from hwnas.explain._records import (
     SnappingEffect,
     Step,
 )
+from hwnas.hardware_cost import HardwareCost, LayerLatency
 from hwnas.network import Activation, Layer, Network
 from hwnas.snapping import layer_changes, snap
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwnas.cost import layer_cost
-from hwnas.evaluator import HardwareCost
 from hwnas.explain._channels import Channels, next_multiple
+from hwnas.hardware_cost import HardwareCost
 from hwnas.network import Layer, Network
 from hwnas.snapping import LayerChange
 from hwnas.target import Provenance
