@@ -326,9 +326,11 @@ def open_backend(
     kernels = kernel_set_named(kernel_set)
     spec = timed_board(board, port, probe)
     image = find_image(spec, variant, progress=progress)
-    connect = connector(spec, image, port=port, probe=probe, progress=progress)
-    target = target_of(spec, image, kernels, virtual=port is None)
     metered = None if meter is None else open_meter(meter, spec)
+    connect = connector(
+        spec, image, port=port, probe=probe, metered=metered is not None, progress=progress
+    )
+    target = target_of(spec, image, kernels, virtual=port is None)
     return BoardBackend(spec, image, connect, target, ONCE if port is None else SILICON, metered)
 
 
@@ -360,6 +362,7 @@ def connector(
     port: str | None = None,
     probe: str | None = None,
     model: ModelImage | None = None,
+    metered: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Callable[[], BoardClient]:
     """What opens a board that holds an image and, beside it, the pool or a deployed model.
@@ -370,10 +373,11 @@ def connector(
         port: Where the physical board is; without it the virtual copy is taken.
         probe: Unique id of the debug probe that may flash the physical board.
         model: What is deployed on it; without one it holds the pool, to measure.
+        metered: Whether the virtual copy keeps its marker events, which takes time.
         progress: Is told what takes long (flashing).
     """
     if port is None:
-        return lambda: virtual_client(spec, image, model)
+        return lambda: virtual_client(spec, image, model, metered=metered)
     # Only a physical board needs pyserial's part of the device package.
     from hwnas.device.attach import Connection, attach
 
@@ -389,14 +393,17 @@ def connector(
 
 
 def virtual_client(
-    spec: BoardSpec, image: FirmwareImage, model: ModelImage | None = None
+    spec: BoardSpec,
+    image: FirmwareImage,
+    model: ModelImage | None = None,
+    *,
+    metered: bool = False,
 ) -> BoardClient:
     """A virtual board that was flashed with an image and its pool, or a model."""
     manifest = image.manifest
     held = pool_contents(manifest) if model is None else model_contents(manifest, model)
-    # Markers are kept for a virtual meter; they cost nothing as long as nothing switches.
-    board = VirtualBoard(spec, image.elf, held, marker_capacity=MARKER_CAPACITY)
-    return BoardClient(board)
+    capacity = MARKER_CAPACITY if metered else 0
+    return BoardClient(VirtualBoard(spec, image.elf, held, marker_capacity=capacity))
 
 
 def target_of(

@@ -84,8 +84,8 @@ def _is_expected(
     except (BoardMismatchError, BoardTimeoutError) as error:
         if connection.probe is None:
             raise type(error)(
-                f"{error} (hwnas flash --board {spec.name} writes the right image, or give "
-                "--probe to have it written now)"
+                f"{error} (give --probe to have the right contents written now; hwnas flash "
+                f"--board {spec.name} makes it a board that measures)"
             ) from error
         return False
     return True
