@@ -136,7 +136,7 @@ class BoardBackend(Closing):
         plan = self._alone(layer)
         fields = self._measure(plan, per_layer=True)
         if self.meter is not None:
-            fields["energy_uj"] = self._layer_energy_uj(layer, fields["cycles_median"])
+            fields |= self._layer_energy(layer, fields["cycles_median"])
         return LayerRecord(layer, **fields)
 
     def _several(self, layers: Sequence[Layer]) -> Iterator[LayerRecord]:
@@ -180,7 +180,7 @@ class BoardBackend(Closing):
             return None
         fields = self._measure(plan, per_layer=False)
         if self.meter is not None:
-            fields["energy_uj"] = self._energy_uj(plan)
+            fields |= self._energy(plan)
         return NetworkRecord(network, **fields)
 
     def open(self) -> BoardClient:
@@ -211,17 +211,17 @@ class BoardBackend(Closing):
             if self.meter is not None:
                 self.meter.close()
 
-    def _layer_energy_uj(self, layer: Layer, cycles: int) -> float:
+    def _layer_energy(self, layer: Layer, cycles: int) -> dict[str, float]:
         """Of one run of a layer; a short one runs several times in a row."""
         times = in_a_row(cycles / self.spec.core.clock_hz)
         plan = self._alone(layer, times)
         while not self._fits(plan) and times > 1:
             times //= 2
             plan = self._alone(layer, times)
-        return self._energy_uj(plan) / times
+        return self._energy(plan, times)
 
-    def _energy_uj(self, plan: ExecutionPlan) -> float:
-        """Of one run of a plan, gross, by the meter."""
+    def _energy(self, plan: ExecutionPlan, parts: int = 1) -> dict[str, float]:
+        """Of one part of a plan that has several alike, gross, by the meter; a record's fields."""
         meter, steps = self.meter, len(plan.step_nodes)
         assert meter is not None
 
@@ -231,7 +231,11 @@ class BoardBackend(Closing):
             inference_s = float(timed.total_cycles[0]) / self.spec.core.clock_hz
             return record_energy(meter, client, steps=steps, inference_s=inference_s)
 
-        return self._on_board(recorded).mean_energy_j * 1e6
+        found = self._on_board(recorded)
+        return {
+            "energy_uj": found.mean_energy_j * 1e6 / parts,
+            "energy_spread": found.spread,
+        }
 
     def _fits(self, plan: ExecutionPlan) -> bool:
         """Whether plan and arena fit beside each other."""

@@ -52,7 +52,7 @@ def test_memory_tables_are_apart() -> None:
 def test_the_file_is_in_wal_mode_with_foreign_keys(made: Path) -> None:
     raw = sqlite3.connect(made)
     assert raw.execute("pragma journal_mode").fetchone() == ("wal",)
-    assert raw.execute("select schema_version from lut_meta").fetchall() == [(2,)]
+    assert raw.execute("select schema_version from lut_meta").fetchall() == [(3,)]
     raw.execute("pragma foreign_keys = on")
     with pytest.raises(sqlite3.IntegrityError):
         raw.execute("delete from lut_layers")
@@ -86,7 +86,7 @@ def test_foreign_files_are_refused_and_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("update lut_meta set schema_version = 3", "version 3, made by hwnas .*Export it"),
+        ("update lut_meta set schema_version = 4", "version 4, made by hwnas .*Export it"),
         ("update lut_meta set schema_version = 0", "version 0, made by hwnas .*Export it"),
         ("drop table lut_failures", "lut_failures lacks"),
         ("delete from lut_meta", "states no version"),
@@ -101,7 +101,8 @@ def test_other_schemas_are_refused(made: Path, statement: str, reason: str) -> N
         # SQLite drops no column that a check names.
         statement = (
             "create table lut_layer_rows as select target, subject, cycles_min, "
-            "cycles_median, cycles_max, energy_uj, provenance, created_at from old_rows"
+            "cycles_median, cycles_max, energy_uj, provenance, created_at, energy_spread "
+            "from old_rows"
         )
         make(made, "alter table lut_layer_rows rename to old_rows", statement)
     else:
@@ -118,6 +119,8 @@ def test_a_table_of_version_1_is_brought_up_to_date(made: Path) -> None:
         made,
         "drop table lut_failures",
         "drop table lut_accuracies",
+        "alter table lut_layer_rows drop column energy_spread",
+        "alter table lut_network_rows drop column energy_spread",
         "update lut_meta set schema_version = 1, created_by = 'hwnas 0.0.1'",
     )
     with LookupTable.open(made, create=False) as table:
@@ -126,7 +129,30 @@ def test_a_table_of_version_1_is_brought_up_to_date(made: Path) -> None:
     raw = sqlite3.connect(made)
     ((version, author),) = raw.execute("select * from lut_meta").fetchall()
     raw.close()
-    assert version == 2 and author != "hwnas 0.0.1"
+    assert version == 3 and author != "hwnas 0.0.1"
+
+
+def test_a_table_of_version_2_gets_room_for_spreads(made: Path) -> None:
+    make(
+        made,
+        "alter table lut_layer_rows drop column energy_spread",
+        "alter table lut_network_rows drop column energy_spread",
+        "update lut_meta set schema_version = 2",
+    )
+    metered = record(layer(2), energy_uj=3.5, energy_spread=0.02)
+    with LookupTable.open(made, create=False) as table:
+        before = table.get(TARGET, [layer(1)])[layer(1)]
+        assert before == record(layer(1)) and before.energy_spread is None
+        table.put(TARGET, [metered])
+    with LookupTable.open(made) as table:
+        assert table.get(TARGET, [layer(2)])[layer(2)].energy_spread == 0.02
+        table.export_jsonl(made.with_suffix(".jsonl"))
+    with LookupTable.open(":memory:") as other:
+        other.import_jsonl(made.with_suffix(".jsonl"))
+        assert other.get(TARGET, [layer(2)])[layer(2)] == metered
+    make(made, "update lut_meta set schema_version = 2", "drop table lut_failures")
+    with pytest.raises(TableError, match="lut_failures lacks"):
+        LookupTable.open(made)
 
 
 def test_a_table_of_the_same_name_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ MAX_REASON: Final = 300
 
 _ACCURACY: Final = "accuracy"
 _ACCURACY_VALUES: Final = tuple(f.name for f in fields(Accuracy))
-_VALUES: Final = tuple(f.name for f in fields(LayerRecord) if f.name != "layer")
+_OPTIONAL: Final = frozenset({"energy_spread"})
+"""Left out where it is not known, as in files of before it was kept."""
+_VALUES: Final = tuple(f.name for f in fields(LayerRecord) if f.name not in {"layer", *_OPTIONAL})
 _TARGET_FIELDS: Final = frozenset({"kind", "version", "digest", "identity"})
 _KINDS: Final = {kind.name: kind for kind in KINDS}
 
@@ -90,7 +92,8 @@ def target_line(target: TargetIdentity) -> str:
 
 def row_line(kind: Kind, row: Row[Any]) -> str:
     """The line of a row from :func:`hwnas.table._rows.stream`, without the line's end."""
-    values = {name: getattr(row, name) for name in _VALUES}
+    known = [name for name in _OPTIONAL if getattr(row, name) is not None]
+    values = {name: getattr(row, name) for name in (*_VALUES, *known)}
     values["created_at"] = row.created_at.isoformat()
     return _dump(
         {"kind": kind.name, "target": row.target, kind.name: plain(row.subject, row.json), **values}
@@ -171,7 +174,7 @@ def _parse(
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise TableError(f"kind {name!r} is none of target, {_ACCURACY}, {', '.join(_KINDS)}")
-    _require_fields(data, {"kind", "target", kind.name, *_VALUES})
+    _require_fields(data, {"kind", "target", kind.name, *_VALUES, *(_OPTIONAL & set(data))})
     owner = _owner(data, known)
     record = _record(kind, data)
     if record.provenance is not owner.provenance:
@@ -222,6 +225,7 @@ def _record(kind: Kind, data: Mapping[str, Any]) -> Record:
         data["energy_uj"],
         Provenance(data["provenance"]),
         _time(data),
+        data.get("energy_spread"),
     )
 
 

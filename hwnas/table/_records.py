@@ -37,6 +37,8 @@ class LayerRecord:
         energy_uj: Energy of one run in microjoules; None where no meter was there.
         provenance: How the cycles were obtained; that of the target.
         created_at: When, with a time zone; kept in UTC.
+        energy_spread: Standard deviation of the runs' energies through their mean; None where no
+            meter was there.
 
     Raises:
         TableError: A value is out of range, or the layer is free and therefore has no row.
@@ -58,6 +60,7 @@ class LayerRecord:
     energy_uj: float | None
     provenance: Provenance
     created_at: datetime = field(default_factory=_now)
+    energy_spread: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.layer, Layer):
@@ -90,6 +93,8 @@ class NetworkRecord:
         energy_uj: Energy of one inference in microjoules; None where no meter was there.
         provenance: How the cycles were obtained; that of the target.
         created_at: When, with a time zone; kept in UTC.
+        energy_spread: Standard deviation of the inferences' energies through their mean; None
+            where no meter was there.
 
     Raises:
         TableError: A value is out of range.
@@ -103,6 +108,7 @@ class NetworkRecord:
     energy_uj: float | None
     provenance: Provenance
     created_at: datetime = field(default_factory=_now)
+    energy_spread: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.network, Network):
@@ -131,7 +137,10 @@ def _check(record: Record) -> None:
         raise TableError("row: n must be 1 or more, and fit 63 bits")
     if not 0 <= record.cycles_min <= record.cycles_median <= record.cycles_max <= MAX_COUNT:
         raise TableError("row: 0 <= cycles_min <= cycles_median <= cycles_max < 2**63 must hold")
-    object.__setattr__(record, "energy_uj", _energy(record.energy_uj))
+    for name in ("energy_uj", "energy_spread"):
+        object.__setattr__(record, name, _amount(name, getattr(record, name)))
+    if record.energy_uj is None and record.energy_spread is not None:
+        raise TableError("row: energy_spread is of an energy, and there is none")
     if not isinstance(record.provenance, Provenance):
         raise TableError(f"row: provenance {record.provenance!r} is no Provenance")
     created = record.created_at
@@ -143,7 +152,7 @@ def _check(record: Record) -> None:
         raise TableError(f"row: created_at {created!r} is outside the calendar") from error
 
 
-def _energy(value: object) -> float | None:
+def _amount(name: str, value: object) -> float | None:
     if value is None:
         return None
     # The bound comes before float(): a huge int has none, and NaN fails every comparison.
@@ -153,7 +162,7 @@ def _energy(value: object) -> float | None:
         and 0 <= value <= sys.float_info.max
     ):
         return float(value)
-    raise TableError(f"row: energy_uj {value!r} must be a finite number of 0 or more, or None")
+    raise TableError(f"row: {name} {value!r} must be a finite number of 0 or more, or None")
 
 
 MEASURED_SPREAD: Final = 0.002

@@ -347,6 +347,7 @@ def _columns(key: _Key, record: Record) -> dict[str, Any]:
         "energy_uj": record.energy_uj,
         "provenance": str(record.provenance),
         "created_at": record.created_at,
+        "energy_spread": record.energy_spread,
     }
 
 
@@ -365,4 +366,5 @@ def _record(kind: Kind, target: TargetIdentity, subject: Layer | Network, row: R
         row.energy_uj,
         target.provenance,
         row.created_at,
+        row.energy_spread,
     )

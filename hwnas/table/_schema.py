@@ -34,11 +34,13 @@ from hwnas.errors import TableError
 from hwnas.network import Layer, Network, Node
 from hwnas.table._records import MAX_SPACE, LayerRecord, NetworkRecord, Record
 
-SCHEMA_VERSION: Final = 2
-"""Version 2 added what could not be measured, and how good the table is."""
+SCHEMA_VERSION: Final = 3
+"""Version 2 added what could not be measured, and how good the table is; version 3 the spread of
+energies."""
 OLDEST_VERSION: Final = 1
 
 _DIGEST: Final = String(64)
+_SPREAD: Final = "energy_spread"
 _CREATION_LOCK: Final = 0x68776E6173
 """Number of the lock under which PostgreSQL creates the tables: the bytes of "hwnas"."""
 
@@ -73,6 +75,7 @@ def _rows_table(name: str, subject: str) -> Table:
         Column("energy_uj", Double),
         Column("provenance", String(16), nullable=False),
         Column("created_at", _UtcDateTime, nullable=False),
+        Column(_SPREAD, Double),
         CheckConstraint("n >= 1", name=f"{name}_n"),
         CheckConstraint(
             "0 <= cycles_min AND cycles_min <= cycles_median AND cycles_median <= cycles_max",
@@ -216,8 +219,11 @@ def create(connection: Connection, label: str) -> None:
         metadata.create_all(connection)
         connection.execute(meta.insert(), [made_by])
     elif is_older(connection):
-        # All that newer versions have is tables of their own.
         metadata.create_all(connection)
+        for rows in (layer_rows, network_rows):
+            if _SPREAD not in _column_names(connection, rows):
+                kind = Double().compile(connection.dialect)
+                connection.execute(text(f"ALTER TABLE {rows.name} ADD COLUMN {_SPREAD} {kind}"))
         connection.execute(meta.update().values(made_by))
 
 
@@ -264,17 +270,21 @@ def _check_version(connection: Connection, label: str) -> int:
 
 def _check_columns(connection: Connection, label: str, names: set[str], made: int) -> None:
     for table in metadata.sorted_tables:
-        if made < SCHEMA_VERSION and table in ADDED:
+        if made == OLDEST_VERSION and table in ADDED:
             continue  # create() makes it
-        found: set[str] = set()
-        if table.name in names:
-            found = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        found = _column_names(connection, table) if table.name in names else set()
         missing = {column.name for column in table.columns} - found
+        if made < SCHEMA_VERSION:
+            missing.discard(_SPREAD)  # create() adds it
         if missing:
             raise TableError(
                 f"{label}: {table.name} lacks {', '.join(sorted(missing))}; the table is damaged, "
                 "or made by something else"
             )
+
+
+def _column_names(connection: Connection, table: Table) -> set[str]:
+    return {column["name"] for column in inspect(connection).get_columns(table.name)}
 
 
 def plain(digest: str, stored: str) -> Any:
