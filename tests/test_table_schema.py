@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from postgres import running_postgres
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from table_samples import TARGET, layer, record
 
@@ -266,3 +268,23 @@ def test_nothing_of_the_search_path_imports_a_driver_before_it_is_needed() -> No
     code = "import sys, hwnas.table; print(sorted({'psycopg', 'tensorflow'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_postgresql_of_version_2_gets_room_for_spreads() -> None:
+    with running_postgres() as server:
+        with LookupTable.open(server.url) as table:
+            table.put(TARGET, [record(layer(1))])
+        engine = create_engine(server.url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.begin() as connection:
+            for statement in (
+                "alter table lut_layer_rows drop column energy_spread",
+                "alter table lut_network_rows drop column energy_spread",
+                "update lut_meta set schema_version = 2",
+            ):
+                connection.execute(text(statement))
+        engine.dispose()
+        metered = record(layer(2), energy_uj=3.5, energy_spread=0.02)
+        with LookupTable.open(server.url) as table:
+            table.put(TARGET, [metered])
+            found = table.get(TARGET, [layer(1), layer(2)])
+        assert found == {layer(1): record(layer(1)), layer(2): metered}

@@ -86,6 +86,17 @@ def test_dense_layers_with_a_scale_each_run_as_convolutions() -> None:
             np.testing.assert_array_equal(output, interpret(flat, values))
 
 
+@pytest.mark.parametrize("name", ["lenet", "ds_cnn", "autoencoder"])
+def test_todays_converters_networks_are_exact(name: str) -> None:
+    flat = convert_usually(randomize(to_keras(WHOLE[name]())))
+    trained = trained_from_tflite(flat)
+    inputs = images(trained.network, 5, 3)
+    with DeployedModel.open("nucleo_l496zg", ModelImage.of(trained)) as deployed:
+        shaped = [values.reshape(trained.network.input_shape) for values in inputs]
+        for values, output in zip(inputs, deployed.outputs(shaped), strict=True):
+            np.testing.assert_array_equal(output.reshape(-1), interpret(flat, values))
+
+
 def test_an_open_batch_is_one() -> None:
     """Then the converter computes the shape that a reshape gives, by operators of its own."""
     model = randomize(sequential(MAP, layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)))
