@@ -401,3 +401,79 @@ def test_pictures_draw_one_kind_of_energies(tmp_path: Path) -> None:
 
 def test_settings_are_kept() -> None:
     assert replace(MeterSettings(), sample_rate_hz=1_000).channels.voltage == "V1"
+
+
+# What cannot run here, up to the wire
+
+
+class Joulescopes:
+    """In the place of Jetperch's driver, with one device that sends what it is given."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, Any]] = []
+        self.keepers: dict[str, Any] = {}
+
+    def device_paths(self) -> list[str]:
+        return ["u/js220/002557"]
+
+    def open(self, path: str, mode: str) -> None:
+        self.published.append((path, mode))
+
+    def publish(self, topic: str, value: Any) -> None:
+        self.published.append((topic, value))
+        if topic.endswith("/s/i/ctrl") and value == "off":
+            pins = np.array([0, 1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0], np.uint8)
+            packed = np.packbits(pins, bitorder="little")
+            for name, value in (("v", np.full(16, 3.0)), ("i", np.full(16, 0.01))):
+                self.keepers[f"u/js220/002557/s/{name}/!data"]("", {"data": value})
+            for pin in "01":
+                sent = {"data": packed, "element_size_bits": 1}
+                self.keepers[f"u/js220/002557/s/gpi/{pin}/!data"]("", sent)
+
+    def subscribe(self, topic: str, flags: str, keeper: Any) -> None:
+        assert flags == "pub"
+        self.keepers[topic] = keeper
+
+    def close(self, path: str) -> None:
+        self.published.append((path, "close"))
+
+    def finalize(self) -> None:
+        self.published.append(("", "finalize"))
+
+
+def test_a_joulescope_is_asked_for_its_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Joulescopes()
+    module = type(sys)("pyjoulescope_driver")
+    module.Driver = lambda: driver  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyjoulescope_driver", module)
+    with open_meter("joulescope://2557", SPEC) as meter:
+        meter.open()
+        with pytest.raises(MeterError, match="samples at 1000"):
+            meter.configure(MeterSettings(sample_rate_hz=64_000))
+        meter.configure(MeterSettings(sample_rate_hz=100_000))
+        meter.start()
+        meter.stop()
+        found = segment(meter.read(), None)
+    np.testing.assert_allclose(found.energy_j, [0.03 * 3 / 1e5, 0.03 * 2 / 1e5])
+    assert ("u/js220/002557/h/fs", 100_000) in driver.published
+    assert driver.published[-1] == ("", "finalize")
+    with pytest.raises(MeterError, match="names 0 of: u/js220/002557"):
+        open_meter("joulescope://99", SPEC).open()
+
+
+class Unplugged(VirtualMeter):
+    """Is gone when the recording ends."""
+
+    def _stop(self) -> None:
+        raise MeterError("the meter is gone")
+
+
+def test_a_meter_that_goes_away_leaves_no_half_row(tmp_path: Path, lenet: Network) -> None:
+    table = str(tmp_path / "table.db")
+    with Evaluator.for_board(BOARD, table=table, meter="virtual://") as judge:
+        judge.backend.meter = Unplugged(SPEC)
+        with pytest.raises(MeterError, match="the meter is gone"):
+            judge.network_cost(lenet)
+        assert judge.table.get_network(judge.backend.target, lenet.digest) is None
+        judge.backend.meter = VirtualMeter(SPEC)
+        assert judge.network_cost(lenet).provenance["energy_mj"] is Provenance.SIMULATED
