@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from calibration_rows import FILE, calibration_rows
 
-from hwnas.backend import open_backend
 from hwnas.kernels import kernel_variant
+from hwnas.opening import open_backend
 from hwnas.validation import summarize
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from _report import show
 
-from hwnas.backend import BoardBackend, open_backend, virtual_client
+from hwnas.backend import BoardBackend
 from hwnas.device import BoardClient, Transport
 from hwnas.device.pool import BoardPool, Slot
 from hwnas.network import Layer, dense
+from hwnas.opening import open_backend, virtual_client
 from hwnas.table import LayerRecord
 
 BOARD = "nucleo_l496zg"

@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from networks import resnet20
 
-from hwnas.backend import virtual_client
 from hwnas.boards import load_board
 from hwnas.device import BoardClient, Transport
 from hwnas.firmware import find_image
 from hwnas.network import Network
+from hwnas.opening import virtual_client
 from hwnas.plan import PoolLayout, compile_plan
 
 BITS_A_BYTE = 10

@@ -21,11 +21,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.device import BoardClient, RunResult, Transport
 from hwnas.errors import BoardError, HwnasError
 from hwnas.kernel_cases import KERNEL_CASES, kernel_plan, run_kernel
 from hwnas.network import Layer, conv2d, dense
+from hwnas.opening import open_backend
 from hwnas.table import LookupTable
 from hwnas.testing import FaultSchedule, FaultyTransport
 

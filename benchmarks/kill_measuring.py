@@ -26,8 +26,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.table import Table
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.network import Layer, conv2d, dense, depthwise_conv2d, max_pool2d
+from hwnas.opening import open_backend
 from hwnas.table import LayerRecord, LookupTable
 from hwnas.target import TargetIdentity
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwnas.backend import BoardBackend, open_backend
+    from hwnas.backend import BoardBackend
     from hwnas.boards import BoardSpec, list_boards, load_board
     from hwnas.budget import Budget
     from hwnas.cost import StaticCost, static_cost
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hwnas.models import load_network
     from hwnas.network import Layer, Network, NetworkBuilder
     from hwnas.objective import HardwareObjective
+    from hwnas.opening import open_backend
     from hwnas.profiling import Profile, profile_image
     from hwnas.report import plot_front
     from hwnas.search import (
@@ -44,7 +45,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BoardBackend": "backend",
-    "open_backend": "backend",
+    "open_backend": "opening",
     "BoardSpec": "boards",
     "list_boards": "boards",
     "load_board": "boards",

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from hwnas._closing import Closing
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.boards import BoardSpec
 from hwnas.budget import Budget
 from hwnas.cost import layer_cost, static_cost
@@ -23,6 +23,7 @@ from hwnas.firmware import DEFAULT_VARIANT, Variant
 from hwnas.hardware_cost import HardwareCost, LayerLatency
 from hwnas.kernels import CMSIS_NN
 from hwnas.network import Layer, Network
+from hwnas.opening import open_backend
 from hwnas.shipped import warm_up
 from hwnas.table import LayerRecord, LookupTable, NetworkRecord
 from hwnas.target import Provenance

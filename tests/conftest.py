@@ -12,8 +12,9 @@ import pytest
 from hypothesis import settings
 from space_files import HEAD
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.network import Network
+from hwnas.opening import open_backend
 from hwnas.spaces import DeclaredSpace, load_space
 
 # CI must say of a change what it would have said yesterday; people's runs go on searching.

@@ -11,11 +11,11 @@ from typing import Any
 
 import optuna
 
-from hwnas.backend import open_backend
 from hwnas.budget import Budget
 from hwnas.evaluator import Evaluator
 from hwnas.network import Network, NetworkBuilder
 from hwnas.objective import HardwareObjective
+from hwnas.opening import open_backend
 from hwnas.search import open_study, run_search
 from hwnas.table import LookupTable
 

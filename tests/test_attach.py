@@ -12,7 +12,7 @@ import pytest
 from command_line import hwnas
 from wire import WiredBoard
 
-from hwnas.backend import SILICON, Repeats, open_backend, virtual_client
+from hwnas.backend import SILICON, Repeats
 from hwnas.boards import load_board
 from hwnas.device.attach import Connection, attach
 from hwnas.device.clock import ClockReading, check_clock
@@ -20,6 +20,7 @@ from hwnas.errors import BoardError, BoardMismatchError, BoardTimeoutError
 from hwnas.evaluator import Evaluator
 from hwnas.firmware import find_image
 from hwnas.network import dense
+from hwnas.opening import open_backend, virtual_client
 from hwnas.target import Provenance
 from hwnas.virtual import VirtualBoard
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from hwnas.backend import BoardBackend, open_backend, virtual_client
+from hwnas.backend import BoardBackend
 from hwnas.device import BoardClient, Transport
 from hwnas.errors import PlanError
 from hwnas.network import (
@@ -17,6 +17,7 @@ from hwnas.network import (
     depthwise_conv2d,
     global_average_pool2d,
 )
+from hwnas.opening import open_backend, virtual_client
 
 
 def test_a_network_that_no_kernel_can_run_is_refused_as_its_layers_are(

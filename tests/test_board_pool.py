@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hwnas.backend import BoardBackend, open_backend, virtual_client
+from hwnas.backend import BoardBackend
 from hwnas.device import BoardClient, Transport
 from hwnas.device.pool import BoardPool, Retries, Slot, SlotState, check_rack
 from hwnas.device.rack import read_rack
@@ -26,6 +26,7 @@ from hwnas.errors import (
     PlanError,
 )
 from hwnas.network import Layer, conv2d, dense, max_pool2d
+from hwnas.opening import open_backend, virtual_client
 from hwnas.resources import CACHE_VARIABLE
 from hwnas.table import LayerRecord
 

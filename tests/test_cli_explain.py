@@ -12,13 +12,14 @@ import pytest
 from command_line import hwnas, refused
 from wire import WiredBoard
 
-from hwnas.backend import BoardBackend, virtual_client
+from hwnas.backend import BoardBackend
 from hwnas.cli._output import results
 from hwnas.cli.explain import _show_kernels
 from hwnas.evaluator import Evaluator
 from hwnas.explain import explain
 from hwnas.models import load_network
 from hwnas.network import Network, NetworkBuilder
+from hwnas.opening import virtual_client
 from hwnas.snapping import snap
 from hwnas.table import LookupTable
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from command_line import hwnas, refused
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.network import conv2d, dense, max_pool2d
+from hwnas.opening import open_backend
 from hwnas.table import LookupTable
 
 LAYERS = [dense((16,), 4), dense((32,), 4), conv2d((6, 6, 4), 4, 3), max_pool2d((6, 6, 4))]

@@ -9,11 +9,11 @@ from typing import ClassVar
 import pytest
 from qemu import MACHINES, Qemu, needs_qemu
 
-from hwnas.backend import virtual_client
 from hwnas.boards import list_boards, load_board
 from hwnas.device import BoardClient
 from hwnas.firmware import FirmwareManifest, find_image
 from hwnas.kernel_cases import KERNEL_CASES, run_kernel
+from hwnas.opening import virtual_client
 from hwnas.selftest import CheckState, run_selftest
 from hwnas.testing import BoardConformance
 from hwnas.virtual.chips import CHIPS

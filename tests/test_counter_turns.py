@@ -13,13 +13,13 @@ import pytest
 from small_plan import every_operator
 from wire import WiredBoard
 
-from hwnas.backend import open_backend
 from hwnas.boards import load_board
 from hwnas.device import BoardClient, Transport
 from hwnas.device.clock import CLOCK_TOLERANCE, COUNTER_TURN, check_turns
 from hwnas.errors import BoardError
 from hwnas.firmware import find_image, pool_contents
 from hwnas.network import Network, NetworkBuilder
+from hwnas.opening import open_backend
 from hwnas.virtual import VirtualBoard
 from hwnas.virtual.peripherals import PinLevel
 

@@ -17,7 +17,6 @@ from qemu import MACHINES, Qemu, needs_qemu
 from test_whole_networks import converted
 from wire import WiredBoard
 
-from hwnas.backend import open_backend, virtual_client
 from hwnas.boards import load_board
 from hwnas.deploy import DeployedModel
 from hwnas.device import BoardClient
@@ -31,6 +30,7 @@ from hwnas.errors import (
 )
 from hwnas.firmware import find_image, flash_contents, model_contents
 from hwnas.network import Network, NetworkBuilder
+from hwnas.opening import open_backend, virtual_client
 from hwnas.plan import ModelImage
 from hwnas.plan._model_image import MODEL_HEADER
 from hwnas.target import Provenance

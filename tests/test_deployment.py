@@ -20,7 +20,6 @@ from keras_models import sequential
 from wire import WiredBoard
 
 from hwnas._tensorflow import import_keras
-from hwnas.backend import open_backend, virtual_client
 from hwnas.boards import load_board
 from hwnas.datasets import load_fashion_mnist
 from hwnas.deploy import DeployedModel, KeptOutputs, deploy_model, verify
@@ -28,6 +27,7 @@ from hwnas.errors import DatasetError, HwnasError, NetworkError, PlanError
 from hwnas.firmware import find_image
 from hwnas.models import TrainedModel, load_network, load_trained, quantize_keras
 from hwnas.network import DType
+from hwnas.opening import open_backend, virtual_client
 from hwnas.plan import ModelImage
 from hwnas.samples import random_samples
 from hwnas.table import LookupTable

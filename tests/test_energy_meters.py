@@ -18,7 +18,6 @@ import pytest
 from command_line import hwnas, refused
 from small_search import count_parameters, small_space
 
-from hwnas.backend import open_backend
 from hwnas.boards import load_board
 from hwnas.budget import Budget
 from hwnas.device.pool import BoardPool
@@ -36,6 +35,7 @@ from hwnas.errors import BudgetError, EnergyError, MeterError, TraceError
 from hwnas.evaluator import Evaluator
 from hwnas.network import Network, dense, softmax
 from hwnas.objective import HardwareObjective
+from hwnas.opening import open_backend
 from hwnas.report.energy import plot_energy
 from hwnas.target import Provenance
 

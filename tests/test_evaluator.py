@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.budget import Budget
 from hwnas.errors import BoardError, BudgetError
 from hwnas.evaluator import PEAK_MACS_PER_CYCLE, Evaluator, Rung
 from hwnas.hardware_cost import TFLM_CHANNEL_BYTES, TFLM_OPERATOR_CYCLES
 from hwnas.network import Layer, Network, NetworkBuilder, Node, conv2d, dense, max_pool2d
+from hwnas.opening import open_backend
 from hwnas.table import LookupTable
 from hwnas.target import Provenance
 

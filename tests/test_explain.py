@@ -12,7 +12,7 @@ from test_kernels import LAYERS
 from wire import WiredBoard
 
 from hwnas._kernel_rules import CONVOLUTION_RULES, DEPTHWISE_RULES
-from hwnas.backend import BoardBackend, open_backend, virtual_client
+from hwnas.backend import BoardBackend
 from hwnas.cost import layer_cost
 from hwnas.errors import BudgetError
 from hwnas.evaluator import Evaluator
@@ -35,6 +35,7 @@ from hwnas.network import (
     depthwise_conv2d,
     reshape,
 )
+from hwnas.opening import open_backend, virtual_client
 from hwnas.snapping import layer_changes, snap
 from hwnas.table import LookupTable
 from hwnas.target import Provenance

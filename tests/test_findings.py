@@ -14,10 +14,11 @@ from statistics import fmean
 import pytest
 from networks import lenet, resnet20
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.cost import layer_cost, static_cost
 from hwnas.firmware import Variant
 from hwnas.network import Layer, Network, conv2d, dense, depthwise_conv2d
+from hwnas.opening import open_backend
 
 Cycles = Callable[[str, int], int]
 """Cycles of a sweep's layer of one length, with the kernels of one set."""

@@ -13,13 +13,13 @@ from flat_models import random_model
 from networks import WHOLE
 from oracle import read_model
 
-from hwnas.backend import open_backend
 from hwnas.boards import load_board
 from hwnas.cost import RuntimeFootprint, StaticCost, static_cost
 from hwnas.device import BoardClient
 from hwnas.errors import PlanError
 from hwnas.firmware import FirmwareImage, find_image
 from hwnas.network import Network
+from hwnas.opening import open_backend
 from hwnas.plan import ExecutionPlan, PoolLayout, compile_plan
 from hwnas.virtual import VirtualBoard
 

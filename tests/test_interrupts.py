@@ -14,7 +14,7 @@ from hwnas.virtual._interrupts import held_back
 # A thread interrupts the main one again and again; what is lost leaves the loop without an end.
 INTERRUPTED = """
 import os, random, signal, threading
-from hwnas.backend import open_backend
+from hwnas.opening import open_backend
 from hwnas.network import conv2d, max_pool2d
 from hwnas.plan import PoolLayout, compile_layers
 

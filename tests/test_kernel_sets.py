@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from hwnas.backend import open_backend
 from hwnas.errors import FirmwareBuildError, NetworkError, PlanError, TableError
 from hwnas.evaluator import Evaluator
 from hwnas.firmware import Optimization, Variant
 from hwnas.hardware_cost import HardwareCost
 from hwnas.kernels import CMSIS_NN, FLOAT32, KERNEL_SETS, REFERENCE
 from hwnas.network import DType, Network, NetworkBuilder
+from hwnas.opening import open_backend
 from hwnas.snapping import snap
 from hwnas.table import LookupTable
 from hwnas.target import TargetIdentity

@@ -14,12 +14,13 @@ import pytest
 from optuna.trial import TrialState
 from small_search import count_parameters, small_space
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.budget import Budget
 from hwnas.errors import SpaceError, StudyError
 from hwnas.evaluator import Evaluator
 from hwnas.network import Network, NetworkBuilder
 from hwnas.objective import HardwareObjective
+from hwnas.opening import open_backend
 from hwnas.report import plot_front
 from hwnas.search import finished_trials, ledger, open_study, pareto_front, run_search
 from hwnas.table import LookupTable

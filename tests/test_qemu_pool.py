@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from qemu import MACHINES, Qemu, needs_qemu
 
-from hwnas.backend import BoardBackend, identity_of
+from hwnas.backend import BoardBackend
 from hwnas.boards import load_board
 from hwnas.device.pool import BoardPool, Retries, Slot, SlotState
 from hwnas.firmware import find_image
 from hwnas.kernel_cases import KERNEL_CASES, KernelCase, run_kernel
 from hwnas.kernels import CMSIS_NN
+from hwnas.opening import identity_of
 from hwnas.target import Provenance
 
 pytestmark = needs_qemu

@@ -10,12 +10,13 @@ from typing import Any
 import optuna
 import pytest
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.budget import Budget
 from hwnas.errors import HwnasError, StudyError
 from hwnas.evaluator import Evaluator
 from hwnas.network import Network, NetworkBuilder
 from hwnas.objective import HARDWARE, HardwareObjective
+from hwnas.opening import open_backend
 from hwnas.report import plot_front
 from hwnas.search import open_study, pareto_front, run_search
 from hwnas.table import LookupTable

@@ -11,8 +11,8 @@ import pytest
 from table_samples import SILICON, SLOW, TARGET, layer, network, network_record, record
 
 from hwnas import Evaluator
-from hwnas.backend import open_backend
 from hwnas.errors import TableError
+from hwnas.opening import open_backend
 from hwnas.resources import data_dir
 from hwnas.shipped import WHOLE_SPACES, warm_up
 from hwnas.snapping import snap

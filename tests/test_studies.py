@@ -16,7 +16,7 @@ import pytest
 from optuna.trial import TrialState
 from small_search import count_parameters, small_space
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.budget import Budget
 from hwnas.errors import DatasetError, StudyError
 from hwnas.evaluator import Evaluator, Trust
@@ -24,6 +24,7 @@ from hwnas.hardware_cost import HardwareCost
 from hwnas.int8_metric import Int8Validation, classification_accuracy
 from hwnas.network import Network, NetworkBuilder
 from hwnas.objective import HOPELESS_AFTER, HardwareObjective, HopelessBudgetWarning
+from hwnas.opening import open_backend
 from hwnas.search import (
     LEDGER_ATTRIBUTE,
     enqueue_anchor,

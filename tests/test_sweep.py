@@ -19,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from postgres import postgres_server
 
-from hwnas.backend import BoardBackend, Repeats, open_backend
+from hwnas.backend import BoardBackend, Repeats
 from hwnas.device.pool import BoardPool
 from hwnas.errors import BoardError, NetworkError, TableError
 from hwnas.network import Layer, NetworkBuilder, Operator, conv2d, dense, max_pool2d
+from hwnas.opening import open_backend
 from hwnas.snapping import snap
 from hwnas.spaces import all_networks, as_space, load_space, random_networks
 from hwnas.spaces._enumeration import EndlessError

@@ -14,7 +14,6 @@ import pytest
 from flat_models import random_model
 from oracle import Values, images, read_model
 
-from hwnas.backend import virtual_client
 from hwnas.boards import load_board
 from hwnas.device import BoardClient
 from hwnas.firmware import DEFAULT_VARIANT, FirmwareImage, Variant, find_image
@@ -48,6 +47,7 @@ from hwnas.network import (
     softmax,
     tanh,
 )
+from hwnas.opening import virtual_client
 from hwnas.plan import PoolLayout, compile_layers, compile_plan
 from hwnas.virtual import VirtualBoard
 

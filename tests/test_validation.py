@@ -16,13 +16,13 @@ from command_line import hwnas, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwnas.backend import open_backend
 from hwnas.boards import list_boards, load_board
 from hwnas.cost import layer_cost, static_cost
 from hwnas.errors import BoardError, MeasurementError
 from hwnas.firmware import Variant
 from hwnas.kernels import KERNEL_SETS
 from hwnas.network import Layer, Network
+from hwnas.opening import open_backend
 from hwnas.validation import PUBLISHED, PublishedRow, Split, load_rows, summarize, validate
 from hwnas.validation._subjects import LatencyRatio, SingleConvolution, SweepMean, WholeNetwork
 from hwnas.validation.networks import NETWORKS

@@ -10,7 +10,6 @@ from typing import Annotated
 import optuna
 import typer
 
-from hwnas.backend import open_backend
 from hwnas.budget import Budget
 from hwnas.cli._found import Found
 from hwnas.cli._output import (
@@ -38,6 +37,7 @@ from hwnas.evaluator import Evaluator, Trust
 from hwnas.firmware import Optimization, Variant
 from hwnas.kernels import CMSIS_NN
 from hwnas.objective import INT8_METRIC, METRIC, HardwareObjective
+from hwnas.opening import open_backend
 from hwnas.panel import HARDWARE, Across, is_hardware
 from hwnas.report import picture_path, plot_front
 from hwnas.search import (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from hwnas.backend import virtual_client
 from hwnas.boards import load_board
 from hwnas.cli._output import (
     BoardOption,
@@ -18,6 +17,7 @@ from hwnas.cli._output import (
 )
 from hwnas.device import BoardClient
 from hwnas.firmware import Optimization, Variant, find_image
+from hwnas.opening import virtual_client
 from hwnas.selftest import CheckState, run_selftest
 
 _STYLES = {CheckState.PASSED: "green", CheckState.FAILED: "bold red", CheckState.SKIPPED: "yellow"}

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from hwnas._closing import Closing
 from hwnas.arena import tensor_bytes
-from hwnas.backend import connector, target_of, timed_board
 from hwnas.device import BoardClient
 from hwnas.errors import BoardMismatchError, DatasetError
 from hwnas.firmware import DEFAULT_VARIANT, Variant, find_image
 from hwnas.network import DType, Network
+from hwnas.opening import connector, target_of, timed_board
 from hwnas.plan import ModelImage
 from hwnas.target import TargetIdentity
 

@@ -19,12 +19,13 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from hwnas._closing import Closing
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.device._crew import Crew, Job, Outcome, Result
 from hwnas.device.rack import RackEntry, read_rack
 from hwnas.errors import BoardError, BoardTimeoutError, HwnasError
 from hwnas.firmware import DEFAULT_VARIANT, Variant
 from hwnas.kernels import CMSIS_NN
+from hwnas.opening import open_backend
 from hwnas.resources import CACHE_ADVICE, cache_dir
 
 _ECHO: Final = bytes(range(64))

@@ -6,11 +6,12 @@ from collections import Counter
 from typing import Final
 
 from hwnas._closing import Closing
-from hwnas.backend import BoardBackend, virtual_client
+from hwnas.backend import BoardBackend
 from hwnas.elf import Image
 from hwnas.explain._records import FunctionCalls, KernelChoice
 from hwnas.kernels import kernel_rule
 from hwnas.network import Layer
+from hwnas.opening import virtual_client
 from hwnas.plan import PoolLayout, compile_layers
 from hwnas.target import Provenance
 from hwnas.virtual import VirtualBoard

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hwnas.backend import BoardBackend, open_backend
+from hwnas.backend import BoardBackend
 from hwnas.errors import HwnasError
 from hwnas.firmware import DEFAULT_VARIANT, Variant
 from hwnas.kernels import CMSIS_NN
 from hwnas.network import Layer
+from hwnas.opening import open_backend
 from hwnas.sweep._run import SweepOutcome
 
 
