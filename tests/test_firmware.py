@@ -303,7 +303,7 @@ def test_what_is_only_quicker_with_a_cache_goes_without(
     shutil.copytree(image.elf.parent, tmp_path / "firmware" / image.elf.parent.name)
     (tmp_path / "timing").write_text("")
     code = (
-        "from hwnas.backend import open_backend; from hwnas.network import dense\n"
+        "from hwnas.opening import open_backend; from hwnas.network import dense\n"
         "with open_backend('nucleo_l496zg') as backend:\n"
         "    [row] = backend.measure_layers([dense((84,), 10)])\n"
         "print(row.cycles_median)"
