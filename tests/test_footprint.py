@@ -46,13 +46,13 @@ def footprint() -> RuntimeFootprint:
         return backend.footprint
 
 
-def deployed(network: Network) -> ExecutionPlan:
-    """With parameters of its own, in flash."""
-    return compile_plan(network, parameters=read_model(random_model(network, 0)).parameters)
-
-
-def costs(footprint: RuntimeFootprint) -> dict[str, StaticCost]:
-    return {name: static_cost(make(), footprint) for name, make in WHOLE.items()}
+def deployed(
+    name: str, footprint: RuntimeFootprint | None = None
+) -> tuple[StaticCost, ExecutionPlan]:
+    """A network with parameters of its own, in flash, and what was told of it before."""
+    model = read_model(random_model(WHOLE[name](), 0))
+    plan = compile_plan(model.network, parameters=model.parameters)
+    return static_cost(model.network, footprint), plan
 
 
 def test_flash_is_what_is_programmed(elf: Any, footprint: RuntimeFootprint) -> None:
@@ -62,8 +62,8 @@ def test_flash_is_what_is_programmed(elf: Any, footprint: RuntimeFootprint) -> N
         elf.get_section_by_name(f".{name}")["sh_size"] for name in ("reference", "float32")
     )
     assert footprint.flash_bytes == loaded - others
-    for name, cost in costs(footprint).items():
-        plan = deployed(WHOLE[name]())
+    for name in WHOLE:
+        cost, plan = deployed(name, footprint)
         assert cost.flash_bytes == loaded - others + len(plan.parameter_data) + len(plan.data)
 
 
@@ -73,8 +73,9 @@ def test_ram_is_stack_variables_and_arena(elf: Any, footprint: RuntimeFootprint)
     variables = symbols["bss_end"] - symbols["bss_start"]
     aligned = -(-(stack + variables) // 32) * 32  # where the arena starts
     assert footprint.ram_bytes == aligned == symbols["workspace_start"] - BOARD.ram.base
-    for name, cost in costs(footprint).items():
-        assert cost.ram_bytes == aligned + deployed(WHOLE[name]()).arena_bytes
+    for name in WHOLE:
+        cost, plan = deployed(name, footprint)
+        assert cost.ram_bytes == aligned + plan.arena_bytes
 
 
 def test_the_arena_lies_behind_the_firmwares_own_ram(
@@ -91,13 +92,10 @@ def less(plan: bytes, at: int, by: int) -> bytes:
     return plan[:at] + struct.pack("<I", value - by) + plan[at + 4 :]
 
 
-@pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
-def test_the_firmware_uses_all_of_arena_and_parameters(
-    image: FirmwareImage, make: Callable[[], Network]
-) -> None:
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_firmware_uses_all_of_arena_and_parameters(image: FirmwareImage, name: str) -> None:
     """It accepts a plan with what the cost says, and refuses it with less of either."""
-    network = make()
-    cost, plan = static_cost(network), deployed(network)
+    cost, plan = deployed(name)
     header = struct.unpack_from("<I", plan.data, ARENA_BYTES_AT)
     header += struct.unpack_from("<I", plan.data, PARAMETER_BYTES_AT)
     assert header == (cost.arena_bytes, cost.parameter_bytes)

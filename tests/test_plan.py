@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
+from collections import Counter
 
 import pytest
 from flat_models import random_model
@@ -16,7 +17,17 @@ from oracle import read_model
 from plan_reader import CONCATENATION, NONE, POOL, check_consistent, check_steps, disjoint
 
 from hwnas.errors import PlanError
-from hwnas.network import Activation, Network, NetworkBuilder, add, conv2d, relu6, reshape, softmax
+from hwnas.network import (
+    Activation,
+    Layer,
+    Network,
+    NetworkBuilder,
+    add,
+    conv2d,
+    relu6,
+    reshape,
+    softmax,
+)
 from hwnas.plan import (
     TensorQuantization,
     compile_layers,
@@ -41,10 +52,15 @@ def test_a_synthetic_plan_is_what_the_format_says(network: Network) -> None:
     assert plan.parameter_data == b"" and plan.arena_writes == ()
 
 
+def costly(network: Network) -> Counter[Layer]:
+    return Counter(layer for layer in network.layers if not layer.is_free)
+
+
 @given(networks() | operator_networks(), st.integers(0, 99))
-def test_attached_parameters_arrive_where_the_plan_says(network: Network, seed: int) -> None:
-    model = read_model(random_model(network, seed))
-    assert model.network == network
+def test_attached_parameters_arrive_where_the_plan_says(drawn: Network, seed: int) -> None:
+    model = read_model(random_model(drawn, seed))
+    network = model.network  # its branches may come in another order, with fewer reshapes
+    assert costly(network) == costly(drawn)
     in_flash = compile_plan(network, parameters=model.parameters)
     in_arena = compile_plan(network, parameters=model.parameters, placement="arena")
     parsed = [check_consistent(plan) for plan in (in_flash, in_arena)]
