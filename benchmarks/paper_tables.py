@@ -246,7 +246,7 @@ def page(costs: Costs, first: str, samples: int) -> str:
     return f"""# The paper's tables
 
 <!-- Made by benchmarks/paper_tables.py; change that. -->
-`python benchmarks/paper_tables.py` runs all of this in a quarter of an hour. {INTRODUCTION}
+`python benchmarks/paper_tables.py` runs all of this, in about half an hour. {INTRODUCTION}
 
 ### Table 1: accuracy of LeNet
 
